@@ -1,0 +1,1 @@
+"""Vocabulary of the program: units, errors, parameters, structures, jobs. Knows no physics."""

@@ -1,0 +1,80 @@
+"""Vocabulary of results: name -> unit, symbolic shape, meaning, sign. `Result` takes no other names.
+
+Symbols in shapes: N atoms, K k-points, B bands, T temperatures, F frames, S spin channels.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .errors import SetupError
+
+
+@dataclass(frozen=True)
+class Property:
+    name: str
+    unit: str
+    shape: tuple
+    meaning: str
+
+
+_ROWS = (
+    ("energy", "eV", (), "total energy extrapolated to zero smearing"),
+    ("free_energy", "eV", (), "E − TS; what forces, stress and training labels belong to"),
+    ("energies", "eV", ("N",), "energy per atom"),
+    ("forces", "eV/Å", ("N", 3), "−∂(free energy)/∂positions, exact gradient of the discrete energy"),
+    ("mean_force", "eV/Å", (3,), "mean of the forces: size of the egg-box effect"),
+    ("stress", "eV/Å³", (6,), "∂(free energy)/∂strain / volume, Voigt xx yy zz yz xz xy, positive in tension"),
+    ("pulay_stress", "eV/Å³", (), "Francis–Payne estimate of the missing-basis pressure, sign as `stress`"),
+    ("pressure", "GPa", (), "−Tr(stress)/3"),
+    ("magmom", "µ_B", (), "total magnetic moment, n↑ − n↓"),
+    ("magmoms", "µ_B", ("N",), "atomic magnetic moments"),
+    ("uncertainty", "eV/Å", ("N",), "one standard deviation of the force magnitude"),
+    ("fermi_energy", "eV", (), "chemical potential; zero without the G = 0 α-term"),
+    ("eigenvalues", "eV", ("S", "K", "B"), "Kohn–Sham eigenvalues"),
+    ("occupations", "1", ("S", "K", "B"), "occupation of each state, 0 to 2/S"),
+    ("kpoints", "1", ("K", 3), "fractional k-points of the irreducible mesh"),
+    ("kpoint_weights", "1", ("K",), "weights, sum 1"),
+    ("entropy_energy", "eV", (), "−TS of the smearing"),
+    ("energy_terms", "eV", ("terms",), "contributions to the total energy"),
+    ("grid", "1", (3,), "FFT box"),
+    ("cutoff", "eV", (), "plane-wave cutoff |k+G|²/2"),
+    ("iterations", "1", (), "self-consistency steps taken"),
+    ("history", "eV", ("F",), "free energy at each step"),
+    ("residual_history", "eV", ("F",), "estimate of the remaining energy error at each step"),
+    ("positions", "Å", ("N", 3), "atomic positions"),
+    ("cell", "Å", (3, 3), "cell vectors as rows"),
+    ("volume", "Å³", (), "cell volume"),
+    ("max_force", "eV/Å", (), "largest force on any free atom"),
+    ("max_stress", "GPa", (), "largest deviation of a stress component from the target"),
+    ("stiffness", "Pa", (6, 6), "elastic stiffness, Voigt xx yy zz yz xz xy, in the frame of the structure"),
+    ("stiffness_error", "Pa", (6, 6), "95 % half width, sources in quadrature, model error not included"),
+    ("stiffness_covariance", "Pa²", (21, 21), "covariance of the 21 upper-triangle constants"),
+    ("bulk_modulus", "Pa", (), "Voigt–Reuss–Hill"),
+    ("shear_modulus", "Pa", (), "Voigt–Reuss–Hill"),
+    ("young_modulus", "Pa", (), "of the isotropic polycrystal, Voigt–Reuss–Hill"),
+    ("poisson_ratio", "1", (), "of the isotropic polycrystal, Voigt–Reuss–Hill"),
+    ("density", "kg/m³", (), "mass density"),
+    ("temperature", "K", (), "temperature"),
+    ("kinetic_energy", "eV", (), "kinetic energy of the nuclei"),
+    ("total_energy", "eV", (), "kinetic plus potential energy"),
+    ("energy_drift", "eV/atom/ns", (), "slope of the conserved energy"),
+    ("atom_steps_per_s", "1/s", (), "speed of a molecular-dynamics run"),
+    ("energy_mae", "eV/atom", (), "mean absolute error of the energy on the test set"),
+    ("energy_rmse", "eV/atom", (), "root mean square error of the energy on the test set"),
+    ("force_mae", "eV/Å", (), "mean absolute error of force components on the test set"),
+    ("force_rmse", "eV/Å", (), "root mean square error of force components on the test set"),
+    ("stress_mae", "GPa", (), "mean absolute error of stress components on the test set"),
+    ("n_parameters", "1", (), "number of fitted parameters"),
+    ("wall_s", "s", (), "wall-clock time"),
+)
+PROPERTIES: dict[str, Property] = {row[0]: Property(*row) for row in _ROWS}
+
+
+def known(name: str) -> Property:
+    """The property called `name`; SetupError with the nearest name otherwise."""
+    try:
+        return PROPERTIES[name]
+    except KeyError:
+        import difflib
+        near = difflib.get_close_matches(name, PROPERTIES, 1)
+        raise SetupError(f"Unknown result property {name!r}.", hint=f"Did you mean {near[0]!r}?" if near else "Add it to core/properties.py.") from None
