@@ -1,0 +1,1 @@
+"""Calculators that come with ASE, under their plug-in names."""
