@@ -1,0 +1,4 @@
+"""``python -m solvers`` is ``qcad``."""
+from solvers.cli import main
+
+raise SystemExit(main())

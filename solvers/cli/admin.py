@@ -1,0 +1,114 @@
+"""``qcad plugins | pseudos | doctor | validate | bench | gui``."""
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from .. import __version__
+from ..core import device, paths, registry
+from ..core.errors import MissingError, SetupError
+from . import flags
+
+
+def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
+    if verb == "plugins":
+        parser.add_argument("action", nargs="?", choices=("list", "allow", "forbid"), default="list")
+        parser.add_argument("name", nargs="?", help="distribution to allow or forbid")
+    elif verb == "pseudos":
+        parser.add_argument("action", nargs="?", choices=("list",), default="list")
+        parser.add_argument("element", nargs="?", help="only this element")
+        parser.add_argument("--xc", help="only this functional")
+    elif verb in ("validate", "bench"):
+        parser.add_argument("area", nargs="?", help="dft, elastic, deck, md, mlff (default: all)")
+        parser.add_argument("--full" if verb == "validate" else "--device", **({"action": "store_true", "help": "the long tier"} if verb == "validate" else
+                                                                               {"choices": device.DEVICES, "default": "auto"}))
+    elif verb == "gui":
+        parser.add_argument("file", nargs="?", help="project or structure to open")
+
+
+def run(args: argparse.Namespace, verb: str) -> int:
+    return {"plugins": _plugins, "pseudos": _pseudos, "doctor": _doctor, "validate": _validate, "bench": _bench, "gui": _gui}[verb](args)
+
+
+def _plugins(args: argparse.Namespace) -> int:
+    if args.action != "list":
+        if not args.name:
+            raise SetupError("No plug-in distribution was named.", hint="`qcad plugins` lists them.")
+        (registry.allow if args.action == "allow" else registry.forbid)(args.name)
+    rows = [{"kind": plugin.kind, "name": plugin.name, "package": plugin.package, "version": plugin.version, "path": plugin.path,
+             "summary": plugin.summary, "state": plugin.state, "error": plugin.error}
+            for plugin in registry.plugins()]
+    print(json.dumps({"plugins": rows}, ensure_ascii=False) if args.json else
+          "\n".join(f"{row['kind']:<12} {row['name']:<14} {row['package']:<16} {row['state']:<7} {row['summary']}" for row in rows))
+    return 0
+
+
+def _pseudos(args: argparse.Namespace) -> int:
+    from ..dft.pseudo import library
+    rows = library.table(symbol=args.element, xc=args.xc)
+    if args.json:
+        print(json.dumps({"pseudos": rows}, ensure_ascii=False))
+    else:
+        print("\n".join(f"{row['symbol']:<3} {row['name']:<22} {row['xc']:<8} valence {row['valence']:<4g} cutoff "
+                        + (f"{row['cutoff_ha']:.0f} Ha ({row['cutoff_ev']:.0f} eV)" if row["cutoff_ha"] else "not known") + f"  {row['note']}" for row in rows))
+    return 0
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    def version(name: str) -> str:
+        try:
+            return importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            return "missing"
+
+    memory = device.memory("cpu")
+    report = {"qcad": __version__, "python": platform.python_version(), "system": platform.platform(), "cores": device.cores(), "memory_gb": round(memory.total / 1e9, 1),
+              "packages": {name: version(name) for name in ("numpy", "scipy", "torch", "numba", "ase", "h5py", "spglib", "scikit-fem", "PySide6-Essentials", "vtk", "pyvista", "numba-cuda")},
+              "programs": {name: shutil.which(name) or "" for name in ("ccx", "abinit", "pw.x")}, "data": str(paths.user_data()), "resources": str(paths.resource("recipes").parent),
+              "display": os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or ""}
+    try:
+        report["device"] = device.describe(device.resolve("auto"))
+    except ImportError as error:
+        report["device"] = f"torch cannot be imported: {error}"
+    if args.json:
+        print(json.dumps(report))
+        return 0
+    for name, value in report.items():
+        if isinstance(value, dict):
+            for key, item in value.items():
+                print(f"{name:<10} {key:<20} {item or 'not found'}")
+        else:
+            print(f"{name:<10} {value or 'none'}")
+    return 0
+
+
+def _validate(args: argparse.Namespace) -> int:
+    from .. import validate
+    rows = [row for area in ([args.area] if args.area else validate.areas()) for row in validate.run(area, full=args.full)]
+    print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else validate.table(rows))
+    return 0 if all(row.passed is not False for row in rows) else 1
+
+
+def _bench(args: argparse.Namespace) -> int:
+    from .. import bench
+    rows = [row for area in ([args.area] if args.area else bench.areas()) for row in bench.run(area, device=args.device)]
+    print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else bench.table(rows))
+    return 0
+
+
+def _gui(args: argparse.Namespace) -> int:
+    if importlib.util.find_spec("PySide6") is None or importlib.util.find_spec("qcad_gui") is None:
+        raise MissingError("The window needs PySide6, VTK and pyvista, which are not installed.", hint='pip install "qcad-workbench[gui]"')
+    environment = dict(os.environ)
+    if root := paths.python_path():
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [root, environment.get("PYTHONPATH", "")]))
+    argv = [sys.executable, "-P", "-m", "qcad_gui.app", *([str(Path(args.file).resolve())] if args.file else [])]
+    return subprocess.call(argv, env=environment)

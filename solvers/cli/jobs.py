@@ -1,0 +1,56 @@
+"""``qcad jobs list | show | watch | cancel | resume ID``."""
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from ..core.errors import MissingError, SetupError
+from ..core.jobs import JobManager
+from . import flags, running
+
+_ACTIONS = ("list", "show", "watch", "cancel", "resume")
+
+
+def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
+    parser.add_argument("action", choices=_ACTIONS, nargs="?", default="list")
+    parser.add_argument("id", nargs="?", help="job id, or its beginning")
+    parser.add_argument("--project", type=Path, metavar="NAME.qcad", help="jobs of this project (default: the user's job folder)")
+
+
+def run(args: argparse.Namespace, verb: str) -> int:
+    manager = JobManager(running.jobs_root(args.project))
+    jobs = manager.list()
+    if args.action == "list":
+        rows = [_row(job) for job in jobs]
+        if args.json:
+            print(json.dumps({"jobs": rows}))
+        else:
+            print("\n".join(f"{row['id']:<48} {row['status']:<12} {row['title']}" for row in rows) or f"no jobs in {manager.root}")
+        return 0
+    job = _find(jobs, args.id, manager)
+    if args.action == "cancel":
+        job.cancel()
+        job.wait(timeout=60)
+    elif args.action == "resume":
+        job = manager.resume(job.id)
+    if args.action in ("watch", "resume"):
+        result = running.follow(job)
+        print(json.dumps(_row(job)) if args.json else f"{job.id} {job.status}: {'converged' if result.converged else 'not converged'}")
+        return result.exit_code
+    row = _row(job)
+    print(json.dumps(row) if args.json else "\n".join(f"{name:<10} {value}" for name, value in row.items()))
+    return 0
+
+
+def _find(jobs: list, text: str | None, manager: JobManager):
+    if not text:
+        raise SetupError("No job was named.", hint="`qcad jobs` lists them.")
+    found = [job for job in jobs if job.id == text] or [job for job in jobs if job.id.startswith(text)]
+    if len(found) != 1:
+        raise MissingError(f"{len(found)} jobs in {manager.root} match {text!r}.", hint="`qcad jobs` lists them; give the whole id.")
+    return found[0]
+
+
+def _row(job) -> dict:
+    return {"id": job.id, "status": job.status, "title": job.spec.title, "task": job.spec.task, "folder": str(job.folder)}

@@ -1,0 +1,60 @@
+"""Start a job the way the window does, show its progress on stderr, honour Ctrl-C, and hand back its Result."""
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+from ..core.errors import Cancelled, RunError
+from ..core.job import JobSpec, Result
+from ..core.jobs import JobManager
+from .flags import say
+
+_INTERESTING = ("free_energy", "energy", "residual", "energy_error", "max_force", "max_stress", "temperature", "total_energy", "conserved", "strain", "force_rmse")
+
+
+def jobs_root(project: Path | None) -> Path:
+    """The folder that holds the jobs: the project's, or the user's own."""
+    from ..core.paths import user_data
+    if project is None:
+        return user_data() / "jobs"
+    from ..core.project import Project
+    return Project.jobs_folder(project)
+
+
+def run_job(spec: JobSpec, project: Path | None, *, quiet: bool = False):
+    """Start `spec`, follow it to the end; returns (job, Result). Ctrl-C cancels after a checkpoint and raises Cancelled."""
+    job = JobManager(jobs_root(project)).start(spec)
+    say(f"job {job.id} in {job.folder}")
+    return job, follow(job, quiet=quiet)
+
+
+def follow(job, *, quiet: bool = False) -> Result:
+    """Show a running job's steps until it ends; returns its Result or raises what it failed with."""
+    live = sys.stderr.isatty() and not quiet
+    started, last = time.monotonic(), 0.0
+    try:
+        for event in job.tail():
+            now = time.monotonic()
+            if event.kind == "step":
+                data = dict(event.data)
+                values = data.get("values", {})
+                line = " ".join([f"{data.get('kind', 'step')} {data.get('n', '')}:"] + [f"{name} {values[name]:.8g}" for name in _INTERESTING if name in values]
+                                + ([data["text"]] if data.get("text") else []))
+                if data.get("progress") is not None:
+                    line = f"[{100 * data['progress']:3.0f} %] " + line
+                if data.get("text") or live or now - last > 2.0:
+                    say(f"{now - started:7.1f} s  {line}")
+                    last = now
+            elif event.kind in ("note", "warning"):
+                say(f"{now - started:7.1f} s  {event.kind}: {event.data.get('text', '')}")
+    except KeyboardInterrupt:
+        say("stopping after the next checkpoint …")
+        job.cancel()
+        job.wait(timeout=120)
+        raise Cancelled(f"Job {job.id} was stopped after a checkpoint.", hint=f"`qcad jobs resume {job.id}` continues it.") from None
+    if job.status == "cancelled":
+        raise Cancelled(f"Job {job.id} was cancelled.", hint=f"`qcad jobs resume {job.id}` continues it.")
+    if job.status != "finished":
+        raise job.error() or RunError(f"Job {job.id} ended as {job.status}.", hint=f"See {job.folder}.")
+    return job.result()
