@@ -136,7 +136,7 @@ class ParamsForm(QWidget):
         self.fields: dict[str, Field] = {}
         self._errors: dict[str, QLabel] = {}
         self._error = QLabel(self)
-        self._error.setObjectName("fieldError")
+        self._error.setProperty("role", "bad")
         self._error.setWordWrap(True)
         self._error.hide()
         plain, advanced = QWidget(self), QWidget(self)
@@ -155,7 +155,7 @@ class ParamsForm(QWidget):
                 groups[info.advanced] = info.group
                 if info.group:
                     heading = QLabel(tr(info.group[:1].upper() + info.group[1:]), self)
-                    heading.setObjectName("formHeading")
+                    heading.setProperty("role", "heading")
                     grid.addWidget(heading, grid.rowCount(), 0, 1, 3)
             self._add(info, grid)
         self.more = QToolButton(self)
@@ -190,7 +190,7 @@ class ParamsForm(QWidget):
         label.setBuddy(field.widget)
         label.setToolTip(field.help)
         error = QLabel(self)
-        error.setObjectName("fieldError")
+        error.setProperty("role", "bad")
         error.setWordWrap(True)
         error.hide()
         field.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -198,7 +198,7 @@ class ParamsForm(QWidget):
         grid.addWidget(label, row, 0)
         grid.addWidget(field.widget, row, 1)
         unit = QLabel(info.unit, self)
-        unit.setObjectName("unit")
+        unit.setProperty("role", "muted")
         grid.addWidget(unit, row, 2)
         grid.addWidget(error, row + 1, 1, 1, 2)
         self.fields[info.name] = field

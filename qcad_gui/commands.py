@@ -1,0 +1,291 @@
+"""Every action of the window as data: menus, toolbar, palette (Ctrl+K), tests and "copy as Python" are made from this one table.
+
+`call` gets the window (`Window` below says what it may use of it); `enabled` and `checked` look at the session only.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .translate import mark, tr
+
+if TYPE_CHECKING:
+    from .session import Session
+
+
+class Window(Protocol):
+    """What commands may use of the main window."""
+
+    session: Session
+    view: Any
+
+    def open_dialog(self, name: str, **values: Any) -> Any: ...
+    def show_panel(self, name: str) -> None: ...
+    def prepare(self, task: str) -> None: ...
+    def ask_open(self) -> None: ...
+    def open_example(self) -> None: ...
+    def new_project(self) -> None: ...
+    def open_project(self) -> None: ...
+    def keep_as(self) -> None: ...
+    def close(self) -> bool: ...
+    def play(self, what: str) -> None: ...
+    def copy_python(self) -> None: ...
+    def set_theme(self, name: str) -> None: ...
+    def show_welcome(self) -> None: ...
+    def show_result(self, what: str) -> None: ...
+    def copy_picture(self) -> None: ...
+    def rename_current(self) -> None: ...
+    def set_full_screen(self) -> None: ...
+
+
+Test = Callable[["Session"], bool]
+
+
+def always(_: Session) -> bool:
+    """No condition."""
+    return True
+
+
+def has_structure(session: Session) -> bool:
+    """A structure is current."""
+    return session.structure is not None
+
+
+def can_edit(session: Session) -> bool:
+    """The current structure may be changed."""
+    return session.editable
+
+
+def can_edit_selection(session: Session) -> bool:
+    """Atoms of an editable structure are selected."""
+    return session.editable and bool(session.selection)
+
+
+def has_shown(session: Session) -> bool:
+    """There is something in the scene."""
+    return session.shown is not None
+
+
+def has_frames(session: Session) -> bool:
+    """A trajectory is open."""
+    return session.frames is not None and len(session.frames) > 1
+
+
+def writable(session: Session) -> bool:
+    """The project is ours."""
+    return not session.read_only
+
+
+def has_node(session: Session) -> bool:
+    """Something in the project is current."""
+    return session.node() is not None
+
+
+def has_material(session: Session) -> bool:
+    """The current node is a material, or a run that made one."""
+    return session.material_data() is not None
+
+
+@dataclass(frozen=True)
+class Command:
+    """One action. `scope` "scene" limits single-key shortcuts to the scene and the timeline, so that typing elsewhere never triggers them."""
+
+    id: str
+    text: str
+    menu: str
+    call: Callable[[Window], Any]
+    shortcut: str = ""
+    tip: str = ""
+    icon: str = ""
+    enabled: Test = always
+    checked: Test | None = None
+    toolbar: bool = False
+    scope: str = "window"
+    python: str = ""  # what the action is in Python, where the session does not record it itself
+    separate: bool = False  # a separator stands before it
+
+    @property
+    def title(self) -> str:
+        """The text in the chosen language."""
+        return tr(self.text)
+
+    @property
+    def tooltip(self) -> str:
+        """Text, help and shortcut."""
+        text = tr(self.tip) if self.tip else self.title.rstrip("…")
+        return f"{text} ({self.shortcut.split(';')[0]})" if self.shortcut else text
+
+
+MENUS = (("file", mark("&File")), ("edit", mark("&Edit")), ("build", mark("&Build")), ("view", mark("&View")), ("calculate", mark("&Calculate")),
+         ("results", mark("&Results")), ("play", mark("&Playback")), ("help", mark("&Help")))
+
+
+def _dialog(name: str, **values: Any) -> Callable[[Window], Any]:
+    return lambda window: window.open_dialog(name, **values)
+
+
+def _toggle(name: str) -> Callable[[Window], Any]:
+    return lambda window: window.session.set_display(**{name: not _display(window.session, name)})
+
+
+def _display(session: Session, name: str) -> Any:
+    return getattr(session.display, name) if hasattr(session.display, name) else getattr(session.display.style, name)
+
+
+def _shows(name: str) -> Test:
+    return lambda session: bool(_display(session, name))
+
+
+def _mode(name: str) -> Callable[[Window], Any]:
+    return lambda window: window.session.set_mode(name)
+
+
+def _in_mode(name: str) -> Test:
+    return lambda session: session.mode == name
+
+
+def _delete_atoms(window: Window) -> None:
+    session = window.session
+    atoms = sorted(session.selection)
+    session.attempt(session.edit, "delete_atoms", {"atoms": ",".join(map(str, atoms))}, tr("Delete {n} atoms", n=len(atoms)))
+
+
+def _invert(window: Window) -> None:
+    chosen = set(window.session.selection)
+    window.session.select([item for item in range(len(window.session.shown or ())) if item not in chosen])
+
+
+def _copy_frame(window: Window) -> None:
+    session = window.session
+    if session.shown is not None:
+        session.attempt(session.add, "structure", session.shown.formula or tr("Structure"), session.shown, parent=session.current)
+
+
+def _builder(name: str, text: str, *, icon: str = "", tip: str = "", shortcut: str = "", toolbar: bool = False, separate: bool = False, start: bool = True) -> Command:
+    return Command(f"build.{name}", text, "build", _dialog("builder", name=name), shortcut, tip, icon, has_structure if start else writable, toolbar=toolbar, separate=separate)
+
+
+COMMANDS: tuple[Command, ...] = (
+    Command("file.new", mark("New project"), "file", lambda window: window.new_project(), "Ctrl+N", mark("Begin an empty project; everything in the old one is already kept"), "new"),
+    Command("file.open", mark("Open…"), "file", lambda window: window.ask_open(), "Ctrl+O", mark("Open a structure, a trajectory, a density or a project"), "open", toolbar=True),
+    Command("file.open_project", mark("Open project folder…"), "file", lambda window: window.open_project(), "Ctrl+Shift+O", mark("Open a .qcad project folder")),
+    Command("file.example", mark("Open the silicon example"), "file", lambda window: window.open_example(), "", mark("A silicon crystal, ready to calculate")),
+    Command("file.keep", mark("Keep project as…"), "file", lambda window: window.keep_as(), "Ctrl+S", mark("Say where the project is kept, and give it a name"), "save", separate=True),
+    Command("file.export_structure", mark("Export structure…"), "file", _dialog("export_structure"), "Ctrl+E", mark("Write the structure in the scene to a file"), "export", has_shown, separate=True),
+    Command("file.export_picture", mark("Export picture…"), "file", _dialog("export_picture"), "Ctrl+Shift+E", mark("Write the scene to a PNG file"), "camera", has_shown),
+    Command("file.settings", mark("Settings…"), "file", _dialog("settings"), "Ctrl+,", mark("Language, theme, mouse, threads"), "settings", separate=True),
+    Command("file.quit", mark("Quit"), "file", lambda window: window.close(), "Ctrl+Q", mark("Close the window; running jobs go on"), separate=True),
+
+    Command("edit.undo", mark("Undo"), "edit", lambda window: window.session.undo_stack.undo(), "Ctrl+Z", "", "undo", lambda session: session.undo_stack.canUndo() and not session.read_only, toolbar=True),
+    Command("edit.redo", mark("Redo"), "edit", lambda window: window.session.undo_stack.redo(), "Ctrl+Y;Ctrl+Shift+Z", "", "redo",
+            lambda session: session.undo_stack.canRedo() and not session.read_only, toolbar=True),
+    Command("edit.select_all", mark("Select all atoms"), "edit", lambda window: window.session.select(range(len(window.session.shown or ()))), "Ctrl+A", "", "", has_shown, separate=True),
+    Command("edit.select_none", mark("Select nothing"), "edit", lambda window: window.session.select(()), "Esc", "", "", always, scope="scene"),
+    Command("edit.invert", mark("Invert selection"), "edit", _invert, "Ctrl+I", "", "", has_shown),
+    Command("edit.delete", mark("Delete selected atoms"), "edit", _delete_atoms, "Del", "", "delete", can_edit_selection, scope="scene", separate=True),
+    Command("edit.element", mark("Change element…"), "edit", _dialog("edit_atoms", name="set_element"), "Ctrl+Shift+X", mark("Give the selected atoms another element"), "element", can_edit_selection),
+    Command("edit.add", mark("Add atom…"), "edit", _dialog("edit_atoms", name="add_atom"), "Ctrl+Shift+A", mark("Add one atom at given coordinates"), "add", can_edit),
+    Command("edit.move", mark("Move atoms…"), "edit", _dialog("edit_atoms", name="move_atoms"), "Ctrl+M", mark("Move the selected atoms by a vector"), "move", can_edit_selection),
+    Command("edit.fix", mark("Hold atoms in place…"), "edit", _dialog("edit_atoms", name="fix_atoms"), "", mark("Keep the selected atoms fixed in relaxations and dynamics"), "", can_edit_selection),
+    Command("edit.rename", mark("Rename…"), "edit", lambda window: window.rename_current(), "F2", mark("Give the current item another name"), "", lambda session: has_node(session) and writable(session),
+            separate=True),
+    Command("edit.remove", mark("Remove from project"), "edit", lambda window: window.session.attempt(window.session.remove, window.session.current), "", mark("Take the current item out of the project; undo brings it back"),
+            "", lambda session: has_node(session) and writable(session)),
+    Command("edit.copy_frame", mark("Copy what is shown into a new structure"), "edit", _copy_frame, "Ctrl+D", mark("Make an editable structure of the shown frame or result"), "copy",
+            lambda session: has_shown(session) and writable(session)),
+    Command("edit.copy_python", mark("Copy as Python"), "edit", lambda window: window.copy_python(), "Ctrl+Shift+C", mark("Copy what was done so far as a Python script"), "python"),
+
+    _builder("bulk", mark("Crystal from prototype…"), icon="bulk", tip=mark("Build fcc, bcc, hcp, diamond, rocksalt and other crystals"), shortcut="Ctrl+B", toolbar=True, start=False),
+    _builder("crystal", mark("Crystal from space group…"), tip=mark("Build a crystal from its space group and occupied Wyckoff sites"), shortcut="Ctrl+Shift+B", start=False),
+    _builder("molecule", mark("Molecule in a box…"), tip=mark("Put a small molecule into a box"), start=False),
+    _builder("supercell", mark("Supercell…"), icon="supercell", tip=mark("Repeat the cell"), toolbar=True, separate=True),
+    _builder("strain_cell", mark("Strain…"), icon="strain", tip=mark("Strain cell and atoms together")),
+    _builder("set_cell", mark("Change cell…"), tip=mark("Give the cell new lengths and angles")),
+    _builder("slab", mark("Surface slab…"), icon="slab", tip=mark("Cut a slab and add vacuum")),
+    _builder("vacancy", mark("Vacancy…"), icon="vacancy", tip=mark("Remove atoms, chosen or at random"), separate=True),
+    _builder("substitute", mark("Substitution…"), icon="substitute", tip=mark("Replace atoms by another element, chosen or at random")),
+    _builder("rattle", mark("Displace at random…"), tip=mark("Displace every atom at random")),
+    _builder("translate", mark("Shift…"), tip=mark("Shift all or some atoms")),
+    _builder("standardise", mark("Conventional cell…"), tip=mark("The conventional standard cell of the space group"), separate=True),
+    _builder("primitive", mark("Primitive cell…"), tip=mark("The primitive standard cell of the space group")),
+    _builder("wrap", mark("Wrap atoms into the cell…"), tip=mark("Bring every atom into the cell")),
+
+    Command("view.mode_view", mark("View mode"), "view", _mode("view"), "Ctrl+1", mark("Look around; clicks change nothing"), "view", checked=_in_mode("view"), toolbar=True),
+    Command("view.mode_select", mark("Select mode"), "view", _mode("select"), "Ctrl+2", mark("Click selects, Ctrl+click adds, drag draws a box"), "select", checked=_in_mode("select"), toolbar=True),
+    Command("view.mode_edit", mark("Edit mode"), "view", _mode("edit"), "Ctrl+3", mark("Select, move, delete, change and add atoms"), "edit", checked=_in_mode("edit"), toolbar=True),
+    Command("view.mode_measure", mark("Measure mode"), "view", _mode("measure"), "Ctrl+4", mark("Click two atoms for a distance, three for an angle, four for a dihedral"), "measure",
+            checked=_in_mode("measure"), toolbar=True),
+    Command("view.reset", mark("Show everything"), "view", lambda window: window.view.reset_camera(), "F", mark("Turn the camera to the whole structure"), "fit", has_shown, toolbar=True, scope="scene", separate=True),
+    *(Command(f"view.along_{axis}", text, "view", lambda window, axis=axis: window.view.view_along(axis), key, "", "", has_shown, scope="scene")
+      for axis, text, key in (("x", mark("Look along x"), "X"), ("y", mark("Look along y"), "Y"), ("z", mark("Look along z"), "Z"),
+                              ("a", mark("Look along a"), "1"), ("b", mark("Look along b"), "2"), ("c", mark("Look along c"), "3"))),
+    Command("view.bonds", mark("Bonds"), "view", _toggle("bonds"), "B", mark("Show or hide bonds"), "bonds", has_shown, _shows("bonds"), scope="scene", separate=True),
+    Command("view.cell", mark("Unit cell"), "view", _toggle("cell"), "C", mark("Show or hide the unit cell"), "cell", has_shown, _shows("cell"), scope="scene"),
+    Command("view.forces", mark("Forces"), "view", _toggle("forces"), "Shift+F", mark("Show forces as arrows"), "forces", lambda session: session.forces is not None, _shows("forces"), scope="scene"),
+    Command("view.field", mark("Density isosurface"), "view", _toggle("field"), "I", mark("Show the electron density as an isosurface"), "field", lambda session: session.field is not None, _shows("field"),
+            scope="scene"),
+    Command("view.perspective", mark("Perspective"), "view", _toggle("perspective"), "P", mark("Perspective instead of parallel projection"), "", has_shown, _shows("perspective"), scope="scene"),
+    Command("view.dark", mark("Dark theme"), "view", lambda window: window.set_theme("light" if window.session.settings.get("theme") == "dark" else "dark"), "Ctrl+Shift+D", mark("Switch between light and dark"),
+            "theme", checked=lambda session: session.settings.get("theme") == "dark", separate=True),
+    Command("view.full", mark("Full screen"), "view", lambda window: window.set_full_screen(), "F11"),
+    Command("view.palette", mark("Find a command…"), "view", _dialog("palette"), "Ctrl+K;Ctrl+Shift+P", mark("Type what you want to do"), "search", toolbar=True, separate=True),
+
+    Command("calculate.scf", mark("Energy and forces…"), "calculate", lambda window: window.prepare("scf"), "Ctrl+R", mark("Plane-wave DFT: energy, forces, stress, density"), "run", has_structure, toolbar=True),
+    Command("calculate.relax", mark("Relax…"), "calculate", lambda window: window.prepare("relax"), "Ctrl+Shift+R", mark("Relax atoms and cell"), "relax", has_structure),
+    Command("calculate.elastic", mark("Elastic constants…"), "calculate", lambda window: window.prepare("elastic"), "Ctrl+L", mark("Relaxed-ion elastic constants with error bars"), "elastic", has_structure, toolbar=True),
+    Command("calculate.md", mark("Molecular dynamics…"), "calculate", lambda window: window.prepare("md"), "Ctrl+Shift+M", mark("Let the atoms move at a temperature"), "md", has_structure),
+
+    Command("results.deck", mark("Material deck…"), "results", _dialog("deck"), "Ctrl+Shift+K", mark("Write the material for CalculiX or Abaqus"), "deck", has_material, toolbar=True),
+    Command("results.surface", mark("Young's modulus surface"), "results", lambda window: window.show_result("surface"), "Ctrl+Shift+Y", mark("Show the stiffness in every direction"), "surface", has_material,
+            lambda session: session.display.surface),
+    Command("results.structure", mark("Use the result's structure"), "results", lambda window: window.show_result("structure"), "", mark("Make the relaxed structure a new structure of the project"), "",
+            lambda session: session.result_structure() is not None and writable(session)),
+    Command("results.csv", mark("Export results as CSV…"), "results", lambda window: window.show_result("csv"), "", mark("Every number with its unit, error and run"), "table", lambda session: session.result() is not None),
+
+    Command("play.toggle", mark("Play or pause"), "play", lambda window: window.play("toggle"), "Space", "", "play", has_frames, scope="scene"),
+    Command("play.previous", mark("Previous frame"), "play", lambda window: window.play("previous"), "Left", "", "previous", has_frames, scope="scene"),
+    Command("play.next", mark("Next frame"), "play", lambda window: window.play("next"), "Right", "", "next", has_frames, scope="scene"),
+    Command("play.first", mark("First frame"), "play", lambda window: window.play("first"), "Home", "", "first", has_frames, scope="scene"),
+    Command("play.last", mark("Last frame"), "play", lambda window: window.play("last"), "End", "", "last", has_frames, scope="scene"),
+    Command("play.loop", mark("Loop"), "play", lambda window: window.play("loop"), "L", mark("Begin again after the last frame"), "loop", has_frames, scope="scene"),
+
+    Command("help.welcome", mark("Welcome page"), "help", lambda window: window.show_welcome(), "", mark("New, open, example, recover")),
+    Command("help.shortcuts", mark("Keys and mouse"), "help", _dialog("shortcuts"), "F1", mark("Everything the keyboard and the mouse can do")),
+    Command("help.plugins", mark("Plug-ins…"), "help", _dialog("plugins"), "", mark("Calculators and exporters, and what is wrong with broken ones")),
+    Command("help.about", mark("About Q-CAD"), "help", _dialog("about"), "", mark("Version, licences, this machine")),
+)
+BY_ID: dict[str, Command] = {command.id: command for command in COMMANDS}
+
+
+def find(text: str, commands: tuple[Command, ...] = COMMANDS) -> list[Command]:
+    """Commands that match what was typed, best first: whole words, beginnings of words, then letters in order."""
+    words = text.lower().split()
+
+    def score(command: Command) -> int | None:
+        hay = f"{command.title} {command.text} {tr(command.tip) if command.tip else ''} {command.id}".lower()
+        total = 0
+        for word in words:
+            if command.title.lower().startswith(word):
+                total += 0
+            elif f" {word}" in f" {hay}":
+                total += 1
+            elif word in hay:
+                total += 2
+            elif _in_order(word, command.title.lower()):
+                total += 5
+            else:
+                return None
+        return total
+
+    scored = [(value, place, command) for place, command in enumerate(commands) if (value := score(command)) is not None]
+    return [command for _, _, command in sorted(scored, key=lambda row: row[:2])]
+
+
+def _in_order(letters: str, text: str) -> bool:
+    place = -1
+    for letter in letters:
+        place = text.find(letter, place + 1)
+        if place < 0:
+            return False
+    return True
