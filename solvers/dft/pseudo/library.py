@@ -1,0 +1,135 @@
+"""Which potentials exist, which one a name means, and the cutoff each one needs (from our own scan, resources/pseudo/gth/cutoffs.json)."""
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
+
+from solvers.core.errors import MissingError, SetupError
+from solvers.core.paths import resource
+from solvers.core.units import HARTREE_EV
+
+from .gth_table import GTHEntry, embedded
+
+if TYPE_CHECKING:
+    from .gth import GTH
+
+
+@dataclass(frozen=True)
+class CutoffRow:
+    """A recommended cutoff: `energy` in eV (None when unknown), `kind` "scanned", "estimated" or "unknown", `reason` in words."""
+
+    energy: float | None
+    kind: str
+    reason: str
+
+
+def entries(symbol: str | None = None, xc: str | None = None) -> tuple[GTHEntry, ...]:
+    """All table entries, of one element and of one functional ("LDA", "PBE", "PBEsol") where given."""
+    return tuple(item for item in embedded()[0] if symbol in (None, item.symbol) and xc in (None, item.xc))
+
+
+def excluded() -> tuple[tuple[str, str, str], ...]:
+    """(symbol, name, reason) of entries that are in the table but not offered."""
+    return embedded()[1]
+
+
+def entry(symbol: str, xc: str, selector: str = "gth") -> GTHEntry:
+    """The entry that `selector` means for an element and functional: "gth" = the one with the plain alias, else a name like "GTH-PBE-q2" or an alias of it.
+
+    Raises MissingError that lists what exists.
+    """
+    of_element = entries(symbol)
+    if not of_element:
+        near = difflib.get_close_matches(symbol, {item.symbol for item in entries()}, 1, 0.5)
+        raise MissingError(f"There is no potential for element {symbol!r}.",
+                           hint=(f"Did you mean {near[0]!r}? " if near else "") + "The GTH table covers H to Lr without Fr and Ra.")
+    if selector.lower() == "gth":
+        candidates = [item for item in of_element if item.xc == xc and item.plain]
+        if candidates:
+            return candidates[0]
+        named = [item.name for item in of_element if item.xc == xc]
+        if named:
+            raise MissingError(f"{symbol} has no default GTH potential for {xc}.", hint=f"Choose one by name: pseudos = {symbol}={named[0]} (there are: {', '.join(named)}).")
+        others = ", ".join(item.name for item in of_element)
+        raise MissingError(f"{symbol} has no GTH potential for {xc}.", hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
+    for bad, name, reason in excluded():
+        if bad == symbol and name.lower() == selector.lower():
+            raise MissingError(f"Potential {name} of {symbol} cannot be used: it {reason}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
+    for item in of_element:
+        if selector.lower() in (name.lower() for name in (item.name, *item.aliases)) and (item.xc == xc or selector.lower() == item.name.lower()):
+            return item
+    raise MissingError(f"{symbol} has no potential named {selector!r}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
+
+
+def find(symbol: str, xc: str, selector: str = "gth") -> GTH:
+    """The live potential that `selector` means (see `entry`)."""
+    return _live(entry(symbol, xc, selector))
+
+
+@cache
+def _live(item: GTHEntry) -> GTH:
+    from .gth import GTH
+    return GTH(item)
+
+
+def softer(item: GTHEntry) -> tuple[GTHEntry, ...]:
+    """Entries of the same element and functional with fewer valence electrons, softest last: what to choose when `item` is unaffordable."""
+    found = [other for other in entries(item.symbol, item.xc) if other.charge < item.charge]
+    return tuple(sorted(found, key=lambda other: -other.charge))
+
+
+@cache
+def _cutoffs() -> dict:
+    try:
+        path = resource("pseudo", "gth", "cutoffs.json")
+    except MissingError:
+        return {"entries": {}}
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+def cutoff_row(item: GTHEntry) -> CutoffRow:
+    """The recommended cutoff of an entry and where it comes from."""
+    row = _cutoffs()["entries"].get(f"{item.symbol} {item.name}")
+    if row is None:
+        return CutoffRow(None, "unknown", "not scanned yet")
+    energy = row.get("cutoff_ha")
+    return CutoffRow(None if energy is None else energy * HARTREE_EV, row["kind"], row.get("reason", ""))
+
+
+def recommended_cutoff(item: GTHEntry) -> float | None:
+    """The recommended plane-wave cutoff in eV, None when none is known (see `cutoff_row` for the reason)."""
+    return cutoff_row(item).energy
+
+
+def default_cutoff(items: list[GTHEntry] | tuple[GTHEntry, ...]) -> float:
+    """The largest recommended cutoff (eV) of several potentials; raises SetupError naming the one that has none."""
+    values = {item: recommended_cutoff(item) for item in items}
+    for item, value in values.items():
+        if value is None:
+            raise SetupError(f"No recommended cutoff is known for {item.symbol} {item.name}: {cutoff_row(item).reason}.", hint="Give cutoff in eV (converge it first: qcad converge)."
+                             + softer_hint(item))
+    return max(values.values())
+
+
+def softer_hint(item: GTHEntry) -> str:
+    """One sentence naming a softer valence of the same element, "" when there is none."""
+    found = softer(item)
+    if not found:
+        return ""
+    best = found[-1]
+    energy = recommended_cutoff(best)
+    return f" A softer valence exists: pseudos = {best.symbol}={best.name}" + (f" ({energy:.0f} eV)." if energy else ".")
+
+
+def listing(symbol: str | None = None, xc: str | None = None) -> list[dict]:
+    """Rows for `qcad pseudos`: symbol, name, valence, xc, default, cutoff_ha, cutoff_ev, cutoff_kind, source."""
+    rows = []
+    for item in entries(symbol, xc):
+        cutoff = cutoff_row(item)
+        rows.append({"symbol": item.symbol, "name": item.name, "valence": item.charge, "xc": item.xc, "default": item.plain,
+                     "cutoff_ha": None if cutoff.energy is None else cutoff.energy / HARTREE_EV, "cutoff_ev": cutoff.energy,
+                     "cutoff_kind": cutoff.kind, "source": item.source})
+    return rows
