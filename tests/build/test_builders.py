@@ -17,7 +17,8 @@ EXAMPLES = {
     "bulk": {"symbol": "MgO", "structure": "rocksalt", "a": 4.21},
     "crystal": {"sites": "Ti 2a 0 0 0; O 4f 0.3053 0.3053 0", "spacegroup": "136", "a": 4.594, "c": 2.959},
     "molecule": {"name": "CH4"}, "supercell": {"size": "2x1x1"}, "strain": {"strain": "0.01 0 0 0 0 0.02"}, "set_cell": {"a": 6, "b": 5, "c": 4, "beta": 100},
-    "standardise": {}, "primitive": {}, "wrap": {}, "translate": {"vector": "0.1 0.2 0.3"}, "slab": {"plane": "1 1 1", "layers": 3}, "vacancy": {"indices": "0"},
+    "standardise": {}, "primitive": {}, "wrap": {}, "translate": {"vector": "0.1 0.2 0.3"}, "slab": {"plane": "1 1 1", "layers": 3},
+    "vacancy": {"indices": "0"},
     "substitute": {"to": "Ge", "count": 1}, "rattle": {"amplitude": 0.05}, "add": {"symbol": "H", "position": "0.5 0.5 0.52", "fractional": True},
     "move": {"indices": "1", "by": "0.1 0 0"}, "delete": {"indices": "1"}, "set_element": {"indices": "0", "symbol": "C"}, "fix": {"indices": "0"},
 }
@@ -74,7 +75,8 @@ def test_prototypes_have_their_space_group(symbol, structure, a, number, atoms):
 
 
 @pytest.mark.parametrize("spacegroup, cell, sites, atoms", [
-    ("166", {"a": 2.816, "c": 14.05}, "Li 3a 0 0 0; Co 3b 0 0 1/2; O 6c 0 0 0.2605", 12), ("P 42/m n m", {"a": 4.594, "c": 2.959}, "Ti 0 0 0; O 0.3053 0.3053 0", 6),
+    ("166", {"a": 2.816, "c": 14.05}, "Li 3a 0 0 0; Co 3b 0 0 1/2; O 6c 0 0 0.2605", 12),
+    ("P 42/m n m", {"a": 4.594, "c": 2.959}, "Ti 0 0 0; O 0.3053 0.3053 0", 6),
     ("14", {"a": 5.15, "b": 5.21, "c": 5.31, "beta": 99.2}, "Zr 0.275 0.04 0.208; O 0.07 0.332 0.345; O 0.45 0.757 0.48", 12),
     ("2", {"a": 4, "b": 5, "c": 6, "alpha": 80, "beta": 95, "gamma": 100}, "Si 0.1 0.2 0.3", 2),
     ("152", {"a": 4.913, "c": 5.405}, "Si 3a 0.4697 0 1/3; O 6c 0.4135 0.2669 0.4524", 9)])
@@ -179,7 +181,8 @@ def test_edits(silicon):
 
 
 @pytest.mark.parametrize("kind, given, text", [
-    (Vector, (1, 0.5, -2), "1 0.5 -2"), (Vector, "1/3, 2/3 0", "0.3333333333333333 0.6666666666666666 0"), (Indices, [3, 0, 4, 5], "3,0,4-5"), (Indices, "ALL", "all"),
+    (Vector, (1, 0.5, -2), "1 0.5 -2"), (Vector, "1/3, 2/3 0", "0.3333333333333333 0.6666666666666666 0"), (Indices, [3, 0, 4, 5], "3,0,4-5"),
+    (Indices, "ALL", "all"),
     (CellMatrix, 2, "2x2x2"), (CellMatrix, (1, 2, 3), "1x2x3"), (StrainTensor, (0.01, 0, 0, 0, 0, 0.5), "0.01 0 0 0 0 0.5"),
     (StrainTensor, ((0, 1, 0), (0, 0, 0), (0, 0, 0)), "0 1 0; 0 0 0; 0 0 0"), (Sites, [("O", 0.25, 0.5, 0)], "O 0.25 0.5 0.0")])
 def test_values_have_one_text_form(kind, given, text):
@@ -193,17 +196,25 @@ BAD = [
     ("bulk", {"symbol": "Si", "structure": "dimond"}, "Allowed: one of fcc"), ("bulk", {"symbol": "Si", "a": -5}, "a = -5 is out of range"),
     ("bulk", {"symbol": "NiAl", "structure": "l12", "a": 3.5}, "A3B"), ("bulk", {"simbol": "Si"}, "Did you mean 'symbol'"),
     ("bulk", {"symbol": "Ga", "structure": "hcp"}, "Give the prototype"),
-    ("crystal", {"sites": "Si 0 0 0", "spacegroup": "231", "a": 5}, "1 to 230"), ("crystal", {"sites": "Si 0 0 0", "spacegroup": "227", "a": 5, "b": 6}, "b = 6 does not fit"),
-    ("crystal", {"sites": "Si 0 0 0", "spacegroup": "194", "a": 5}, "needs c"), ("crystal", {"sites": "Mg 2c 0.333 0.667 0.25", "spacegroup": "194", "a": 3.2, "c": 5.2}, "1/3, not 0.333"),
-    ("crystal", {"sites": "Si 0 0 0; C 0.5 0.5 0", "spacegroup": "225", "a": 5}, "share atoms"), ("crystal", {"sites": "Si 0 0", "spacegroup": "1", "a": 5}, "cannot be read"),
-    ("molecule", {"name": "H2OO"}, "Did you mean"), ("supercell", {"size": "0x2x2"}, "at least 1"), ("supercell", {"size": "1 0 0; 0 0 1; 0 1 0"}, "swap two rows"),
-    ("supercell", {"size": "1.5x1x1"}, "whole numbers"), ("supercell", {"size": "999x999x999"}, "Allowed: up to"), ("strain", {"strain": "nan 0 0 0 0 0"}, "not finite"),
+    ("crystal", {"sites": "Si 0 0 0", "spacegroup": "231", "a": 5}, "1 to 230"),
+    ("crystal", {"sites": "Si 0 0 0", "spacegroup": "227", "a": 5, "b": 6}, "b = 6 does not fit"),
+    ("crystal", {"sites": "Si 0 0 0", "spacegroup": "194", "a": 5}, "needs c"),
+    ("crystal", {"sites": "Mg 2c 0.333 0.667 0.25", "spacegroup": "194", "a": 3.2, "c": 5.2}, "1/3, not 0.333"),
+    ("crystal", {"sites": "Si 0 0 0; C 0.5 0.5 0", "spacegroup": "225", "a": 5}, "share atoms"),
+    ("crystal", {"sites": "Si 0 0", "spacegroup": "1", "a": 5}, "cannot be read"),
+    ("molecule", {"name": "H2OO"}, "Did you mean"), ("supercell", {"size": "0x2x2"}, "at least 1"),
+    ("supercell", {"size": "1 0 0; 0 0 1; 0 1 0"}, "swap two rows"),
+    ("supercell", {"size": "1.5x1x1"}, "whole numbers"), ("supercell", {"size": "999x999x999"}, "Allowed: up to"),
+    ("strain", {"strain": "nan 0 0 0 0 0"}, "not finite"),
     ("strain", {"strain": "1 2"}, "six Voigt"), ("strain", {"strain": "-1 0 0 0 0 0"}, "smaller strain"),
-    ("strain", {"strain": "-0.6 0 0 0 0 0", "kind": "green-lagrange"}, "above −0.5"), ("strain", {"strain": "0 1 0 0 0 0 0 0 0", "kind": "green-lagrange"}, "not symmetric"),
+    ("strain", {"strain": "-0.6 0 0 0 0 0", "kind": "green-lagrange"}, "above −0.5"),
+    ("strain", {"strain": "0 1 0 0 0 0 0 0 0", "kind": "green-lagrange"}, "not symmetric"),
     ("set_cell", {"a": 5, "b": 5, "c": 5, "alpha": 30, "beta": 30, "gamma": 100}, "enclose no volume"), ("slab", {"plane": "0 0 0"}, "not a plane"),
     ("vacancy", {"indices": "99"}, "Allowed: 0 to 7"), ("vacancy", {"indices": "all"}, "leaves none"), ("vacancy", {}, "exactly one of them"),
-    ("vacancy", {"element": "Ge", "count": 1}, "holds no Ge"), ("substitute", {"to": "Ge", "fraction": 0.01}, "larger supercell"), ("substitute", {"to": "Qq", "count": 1}, "no element"),
-    ("add", {"symbol": "H", "position": "0 0 0.1"}, "0.1 Å from atom 0"), ("move", {"indices": "0"}, "exactly one of them"), ("move", {"indices": "0,1", "to": "0 0 0"}, "Use by"),
+    ("vacancy", {"element": "Ge", "count": 1}, "holds no Ge"), ("substitute", {"to": "Ge", "fraction": 0.01}, "larger supercell"),
+    ("substitute", {"to": "Qq", "count": 1}, "no element"),
+    ("add", {"symbol": "H", "position": "0 0 0.1"}, "0.1 Å from atom 0"), ("move", {"indices": "0"}, "exactly one of them"),
+    ("move", {"indices": "0,1", "to": "0 0 0"}, "Use by"),
     ("delete", {"indices": "-1"}, "indices counted from 0"), ("delete", {"indices": "1,1"}, "appear once"), ("delete", {"indices": ""}, "does not list atoms"),
 ]
 
