@@ -28,8 +28,7 @@ class Builder:
     summary: str
     needs_structure: bool
 
-    @property
-    def params(self) -> type:
+    def params_class(self) -> type:
         """The params class (`core.params.describe` lists its fields)."""
         return getattr(importlib.import_module(f"solvers.build.{self.module}"), self.params_name)
 
@@ -44,7 +43,7 @@ class Builder:
             raise SetupError(f"Builder {self.name!r} changes a structure and was given none.", hint="Give a file or a step to start from.")
         if not self.needs_structure and atoms is not None:
             raise SetupError(f"Builder {self.name!r} makes a structure from nothing and was given one.", hint="Leave the structure out.")
-        params = from_dict(self.params, values)
+        params = from_dict(self.params_class(), values)
         return self.function(atoms, params) if self.needs_structure else self.function(params)
 
 

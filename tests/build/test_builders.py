@@ -40,11 +40,11 @@ def test_every_builder_has_an_example():
 @pytest.mark.parametrize("name", build.BUILDERS)
 def test_builder_is_pure_documented_and_survives_its_text_form(name, silicon):
     builder, values = build.BUILDERS[name], EXAMPLES[name]
-    params = from_dict(builder.params, values)
-    again = from_dict(builder.params, to_dict(params))
+    params = from_dict(builder.params_class(), values)
+    again = from_dict(builder.params_class(), to_dict(params))
     assert again == params
-    assert builder.function.__doc__ and builder.params.__doc__ and builder.summary
-    assert all(info.help for info in describe(builder.params))
+    assert builder.function.__doc__ and builder.params_class().__doc__ and builder.summary
+    assert all(info.help for info in describe(builder.params_class()))
     before = Structure.from_atoms(silicon)
     out = builder(silicon, **values) if builder.needs_structure else builder(**values)
     assert Structure.from_atoms(silicon) == before
