@@ -1,0 +1,1 @@
+"""Energy terms: one per file."""
