@@ -1,0 +1,177 @@
+"""The space group of a crystal and what it does to k-points, densities, forces and stresses.
+
+An operation (W, w) takes fractional positions x to W x + w (spglib's convention, columns). Plane waves: a function invariant under the
+group has ρ(Wᵀ G) = e^{2πi G·w} ρ(G), hence the symmetrised density ρ_sym(G) = (1/N) Σ e^{−2πi G·w} ρ(Wᵀ G); k-points turn as k → Wᵀ k.
+"""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from solvers.core.errors import SetupError
+
+from .kpoints import mesh, wrap
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class SpaceGroup:
+    """Operations of a crystal: rotations W (n, 3, 3) int, translations w (n, 3), `permutation` (n, N): atom a goes to atom permutation[s, a]."""
+
+    cell: np.ndarray  # rows
+    positions: np.ndarray  # (N, 3) Cartesian, unit of `cell`
+    rotations: np.ndarray
+    translations: np.ndarray
+    permutation: np.ndarray
+    name: str = ""
+    time_reversal: bool = True
+
+    @classmethod
+    def find(cls, cell: np.ndarray, positions: np.ndarray, numbers: np.ndarray, symprec: float = 1e-5) -> SpaceGroup:
+        """The space group that spglib finds for cell rows, positions (N, 3) and numbers (N,) (any integers that tell atoms apart); symprec in the unit of `cell`.
+
+        Translations are refined by the atoms they map, so that operations are exact for exact structures. When spglib finds nothing, the identity alone.
+        """
+        import spglib
+        cell, positions, numbers = np.asarray(cell, float), np.asarray(positions, float), np.asarray(numbers)
+        fractions = positions @ np.linalg.inv(cell)
+        dataset = spglib.get_symmetry_dataset((cell, fractions, numbers), symprec=symprec)
+        if dataset is None:
+            return cls.identity(cell, positions)
+        rotations, translations = np.array(dataset.rotations), np.array(dataset.translations)
+        permutation, refined = [], []
+        for rotation, translation in zip(rotations, translations, strict=True):
+            moved = fractions @ rotation.T + translation
+            between = moved[:, None] - fractions[None]
+            between -= np.round(between)
+            distance = np.linalg.norm(between @ cell, axis=-1) + 1e6 * (numbers[:, None] != numbers[None])
+            permutation.append(distance.argmin(1))
+            refined.append(translation - between[np.arange(len(fractions)), permutation[-1]].mean(0))
+        return cls(cell, positions, rotations, np.array(refined), np.array(permutation), f"{dataset.international} ({dataset.number})")
+
+    @classmethod
+    def identity(cls, cell: np.ndarray, positions: np.ndarray, time_reversal: bool = False) -> SpaceGroup:
+        """The group of the identity alone: symmetry switched off."""
+        return cls(np.asarray(cell, float), np.asarray(positions, float), np.eye(3, dtype=int)[None], np.zeros((1, 3)), np.arange(len(positions))[None], "P1", time_reversal)
+
+    def __len__(self) -> int:
+        return len(self.rotations)
+
+    def _keep(self, which: np.ndarray, **changes) -> SpaceGroup:
+        return replace(self, rotations=self.rotations[which], translations=self.translations[which], permutation=self.permutation[which], **changes)
+
+    # ---- meshes ------------------------------------------------------------------------------------------------------------
+    def compatible_with(self, size: tuple[int, int, int], shift: tuple[float, float, float] = (0, 0, 0)) -> SpaceGroup:
+        """The subgroup that maps the k-mesh (`size`, `shift` in mesh steps) on itself; time reversal is kept where the mesh has inversion."""
+        counts, steps = np.asarray(size), np.asarray(shift, float)
+        scaled = counts[:, None] * self.rotations.transpose(0, 2, 1) / counts  # acts on n + shift
+        moved = scaled @ steps - steps
+        whole = (np.abs(scaled - np.round(scaled)) < 1e-9).all((1, 2)) & (np.abs(moved - np.round(moved)) < 1e-9).all(1)
+        return self._keep(whole, time_reversal=self.time_reversal and bool((np.abs(2 * steps - np.round(2 * steps)) < 1e-9).all()))
+
+    def compatible_with_box(self, box: tuple[int, int, int]) -> SpaceGroup:
+        """The subgroup whose rotations map an FFT box on itself."""
+        counts = np.asarray(box)
+        scaled = counts[:, None] * self.rotations / counts
+        return self._keep((np.abs(scaled - np.round(scaled)) < 1e-9).all((1, 2)))
+
+    def equal_axes(self) -> list[tuple[int, ...]]:
+        """Groups of axes that need the same number of box points, e.g. [(0, 1), (2,)] for a hexagonal cell."""
+        linked = (self.rotations != 0).any(0) | np.eye(3, dtype=bool)
+        linked = np.linalg.matrix_power((linked | linked.T).astype(int), 3) > 0
+        return sorted({tuple(int(i) for i in np.nonzero(row)[0]) for row in linked})
+
+    def irreducible(self, size: tuple[int, int, int], shift: tuple[float, float, float] = (0, 0, 0)) -> tuple[np.ndarray, np.ndarray]:
+        """(k fractions (K, 3), weights (K,) that sum to 1): one point of every star of the mesh, time reversal included.
+
+        Raises SetupError when an operation does not map the mesh on itself: call `compatible_with` first.
+        """
+        if len(self.compatible_with(size, shift)) != len(self):
+            raise SetupError(f"The k-mesh {'x'.join(map(str, size))} with shift {tuple(shift)} breaks some of the {len(self)} symmetry operations.",
+                             hint="Use the group returned by compatible_with(size, shift).")
+        counts, steps = np.asarray(size), np.asarray(shift, float)
+        points = mesh(size, shift)
+        start = np.arange(len(points))
+        smallest = start.copy()
+        for rotation in np.unique(self.rotations, axis=0):
+            for sign in (1, -1) if self.time_reversal else (1,):
+                index = np.round(sign * (points @ rotation) * counts - steps).astype(int) % counts
+                np.minimum(smallest, np.ravel_multi_index(tuple(index.T), size), out=smallest)
+        chosen, multiplicity = np.unique(smallest, return_counts=True)
+        return wrap(points[chosen]), multiplicity / len(points)
+
+    # ---- densities ---------------------------------------------------------------------------------------------------------
+    @cached_property
+    def _cosets(self) -> tuple[np.ndarray, SpaceGroup]:
+        """(pure translations (t, 3), one operation for every distinct rotation)."""
+        pure = (self.rotations == np.eye(3, dtype=int)).all((1, 2))
+        _, first = np.unique(self.rotations.reshape(len(self), 9), axis=0, return_index=True)
+        return self.translations[pure], self._keep(np.sort(first))
+
+    def density_tables(self, box: tuple[int, int, int], device: str = "cpu") -> DensityTables:
+        """Index and phase tables that symmetrise densities on `box` (see `DensityTables.symmetrise`); built once per structure."""
+        return DensityTables(self, box, device)
+
+    # ---- forces and stress ---------------------------------------------------------------------------------------------------
+    @cached_property
+    def cartesian(self) -> np.ndarray:
+        """Cartesian rotations R (n, 3, 3) that act on columns: R v."""
+        transposed = self.cell.T
+        return transposed @ self.rotations @ np.linalg.inv(transposed)
+
+    def symmetrise_forces(self, forces: np.ndarray) -> np.ndarray:
+        """The invariant part of forces (N, 3)."""
+        turned = np.einsum("sij,aj->sai", self.cartesian, forces)
+        total = np.zeros_like(forces, dtype=float)
+        np.add.at(total, self.permutation.reshape(-1), turned.reshape(-1, 3))
+        return total / len(self)
+
+    def symmetrise_stress(self, stress: np.ndarray) -> np.ndarray:
+        """The invariant part of a (3, 3) tensor."""
+        return np.einsum("sij,jk,slk->il", self.cartesian, stress, self.cartesian, optimize=True) / len(self)
+
+
+class DensityTables:
+    """Symmetrises Fourier coefficients of a density on one FFT box.
+
+    Only one G of every star is averaged over the operations; the others follow by phase. Coefficients whose star leaves the box (Nyquist planes,
+    corners) and coefficients forbidden by pure translations become zero; a density that lies within |G| ≤ 2 G_cut has none of the former.
+    """
+
+    def __init__(self, group: SpaceGroup, box: tuple[int, int, int], device: str = "cpu"):
+        import torch
+        pure, cosets = group._cosets
+        n1, n2, n3 = self.box = tuple(int(n) for n in box)
+        axes = [np.fft.fftfreq(n, 1 / n).astype(int) for n in self.box]
+        vectors = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
+        limit = (np.array(self.box) - 1) // 2  # strictly inside: no Nyquist plane
+        allowed = (np.abs(vectors) <= limit).all(1)
+        turns = vectors @ pure.T
+        allowed &= (np.abs(turns - np.round(turns)) < 1e-3).all(1)
+        smallest = np.arange(len(vectors))
+        for rotation in cosets.rotations:
+            image = vectors @ rotation  # rows of (Wᵀ G)ᵀ
+            allowed &= (np.abs(image) <= limit).all(1)
+            np.minimum(smallest, self._linear(image), out=smallest)
+        stars = np.nonzero(allowed & (smallest == np.arange(len(vectors))))[0]
+        images = np.einsum("gi,sij->gsj", vectors[stars], cosets.rotations)
+        self.index = torch.as_tensor(self._linear(images), device=device)  # (n_stars, n_operations)
+        self.phase = torch.as_tensor(np.exp(-2j * np.pi * vectors[stars] @ cosets.translations.T), device=device)
+        self.n_points = n1 * n2 * n3
+
+    def _linear(self, vectors: np.ndarray) -> np.ndarray:
+        n1, n2, n3 = self.box
+        return ((vectors[..., 0] % n1) * n2 + vectors[..., 1] % n2) * n3 + vectors[..., 2] % n3
+
+    def symmetrise(self, rho: Tensor) -> Tensor:
+        """The invariant part of coefficients (…, n1, n2, n3), complex, in FFT order."""
+        flat = rho.reshape(*rho.shape[:-3], self.n_points)
+        average = (flat[..., self.index] * self.phase).mean(-1, keepdim=True)
+        result = flat.new_zeros(flat.shape)
+        result[..., self.index] = average * self.phase.conj()
+        return result.reshape(rho.shape)
