@@ -1,0 +1,214 @@
+"""Free spherical pseudo-atoms: starting densities and orbitals for the crystal.
+
+The radial Kohn–Sham equations are solved in a sphere of radius `RADIUS` with the basis j_l(k_n r), k_n the zeros on the surface: kinetic energy is
+diagonal, nonlocal projectors enter through their own Fourier transforms, and the basis is variational in its cutoff. The functional is always the
+local one (Slater + PW92), non-spin-polarised, with the electrons of the potential's own configuration: good enough for a start, not a result.
+"""
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from scipy.integrate import cumulative_simpson
+from scipy.interpolate import CubicSpline
+from scipy.special import erf, roots_legendre, spherical_jn
+from torch import Tensor
+
+from solvers.core.errors import RunError
+
+from .pseudo.base import Pseudopotential
+from .xc import functional
+
+RADIUS = 14.0  # bohr
+_POINTS = 900  # radial points
+_WAVENUMBER = 25.0  # 1/bohr, end of the tables that the crystal reads
+_STEP = 0.02  # 1/bohr, their step
+_MAX_STEPS = 120
+_DENSITY_TOLERANCE = 1e-7  # electrons
+
+
+@dataclass(frozen=True)
+class Orbital:
+    """One shell: angular momentum, electrons in it (0 to 4l+2), eigenvalue in Ha, and `radial(q)` = 4π ∫ j_l(qr) R(r) r² dr with ∫ R² r² dr = 1."""
+
+    l: int
+    occupation: float
+    energy: float
+    radial: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class RadialAtom:
+    """A spherical pseudo-atom: `density(q)` = ∫ n(r) e^{−iq·r} d³r (electrons), the shells, and whether the cycle converged."""
+
+    density: Callable[[Tensor], Tensor]
+    orbitals: tuple[Orbital, ...]
+    converged: bool
+    steps: int
+
+
+def solve_atom(pseudo: Pseudopotential, xc: str = "LDA") -> RadialAtom:
+    """The free atom of `pseudo`, cached per potential. `xc` is accepted for the record: the start uses the local functional in any case."""
+    return _solve(pseudo)
+
+
+@cache
+def bessel_zeros(l: int, count: int) -> np.ndarray:
+    """The first `count` positive zeros of j_l; those of j_{l+1} interlace those of j_l."""
+    zeros = np.pi * np.arange(1, count + l + 1)
+    for order in range(1, l + 1):
+        low, high = zeros[:-1].copy(), zeros[1:].copy()
+        sign = np.sign(spherical_jn(order, low))
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            same = np.sign(spherical_jn(order, middle)) == sign
+            low, high = np.where(same, middle, low), np.where(same, high, middle)
+        zeros = 0.5 * (low + high)
+    return zeros[:count]
+
+
+def shells(configuration: tuple[int, ...]) -> list[tuple[int, int, float]]:
+    """(l, index from below, electrons) of every occupied shell: each l is filled from its lowest level."""
+    found = []
+    for l, electrons in enumerate(configuration):
+        capacity, index = 4 * l + 2, 0
+        while electrons > 0:
+            found.append((l, index, float(min(electrons, capacity))))
+            electrons, index = electrons - capacity, index + 1
+    return found
+
+
+class _Radial:
+    """Quadrature on (0, RADIUS): Gauss–Legendre in a variable that gathers points near the nucleus."""
+
+    def __init__(self):
+        t, weight = roots_legendre(_POINTS)
+        t = 0.5 * (t + 1)
+        self.r = RADIUS * t * t
+        self.weight = RADIUS * t * weight  # dr = 2 R t dt, dt = weight / 2
+
+    def local(self, pseudo: Pseudopotential) -> np.ndarray:
+        """v_loc(r): the smooth rest by inverse Fourier transform, the Coulomb tail by an error function of width 0.25 bohr."""
+        width, reach = 0.25, 80.0
+        t, weight = roots_legendre(3000)
+        q, weight = 0.5 * reach * (t + 1), 0.5 * reach * weight
+        tail = -4 * math.pi * pseudo.charge * np.exp(-(q * width) ** 2 / 2) / q**2
+        short = pseudo.local(torch.as_tensor(q)).numpy() - tail
+        rest = np.sinc(np.outer(self.r, q) / math.pi) @ (short * q * q * weight) / (2 * math.pi**2)
+        return rest - pseudo.charge * erf(self.r / (math.sqrt(2) * width)) / self.r
+
+    def hartree(self, density: np.ndarray) -> np.ndarray:
+        """Potential (Ha) of a spherical density (electrons/bohr³) inside the sphere."""
+        charge = 4 * math.pi * density * self.r**2
+        inner = cumulative_simpson(charge, x=self.r, initial=0)
+        outer = cumulative_simpson(charge / self.r, x=self.r, initial=0)
+        return inner / self.r + outer[-1] - outer
+
+
+@cache
+def _radial() -> _Radial:
+    return _Radial()
+
+
+class _Shell:
+    """Basis and fixed operators of one angular momentum."""
+
+    def __init__(self, pseudo: Pseudopotential, l: int, wavenumber: float, mesh: _Radial):
+        count = max(12, int(wavenumber * RADIUS / math.pi))
+        zeros = bessel_zeros(l, count)
+        self.l, self.k = l, zeros / RADIUS
+        self.basis = spherical_jn(l, np.outer(mesh.r, self.k)) * (math.sqrt(2 / RADIUS**3) / np.abs(spherical_jn(l + 1, zeros)))
+        self.fixed = np.diag(self.k**2 / 2)
+        normal = math.sqrt(2 / RADIUS**3) / np.abs(spherical_jn(l + 1, zeros))
+        for channel in pseudo.channels:
+            if channel.l == l:
+                q = torch.as_tensor(self.k)
+                # ⟨p|basis⟩ = ∫ p(r) j_l(kr) r² dr · normal, and radial(q) is 4π times that integral
+                overlap = np.array([channel.radial(i, q).numpy() for i in range(len(channel.h))]) / (4 * math.pi) * normal
+                self.fixed = self.fixed + overlap.T @ channel.h @ overlap
+
+    def solve(self, potential: np.ndarray, weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """(eigenvalues Ha, radial functions R(r) as columns) in a local potential given on the mesh; weight = r² dr."""
+        energies, vectors = np.linalg.eigh(self.fixed + self.basis.T @ ((potential * weight)[:, None] * self.basis))
+        return energies, self.basis @ vectors
+
+
+def _hardness(pseudo: Pseudopotential) -> float:
+    """Wavenumber beyond which no projector and no local part of the potential reaches, 1/bohr."""
+    q = torch.linspace(1.0, 60.0, 600, dtype=torch.float64)
+    parts = [pseudo.local(q).abs() / q]
+    for channel in pseudo.channels:
+        parts += [channel.radial(i, q).abs() * math.sqrt(abs(channel.h[i, i])) for i in range(len(channel.h))]
+    reach = 8.0
+    for part in parts:
+        above = torch.nonzero(part > 1e-3 * float(part.max()))
+        reach = max(reach, float(q[int(above[-1])]) if len(above) else 0.0)
+    return min(reach, 40.0)
+
+
+@cache
+def _solve(pseudo: Pseudopotential) -> RadialAtom:
+    mesh, xc = _radial(), functional("LDA")
+    occupied = shells(pseudo.configuration)
+    weight = mesh.weight * mesh.r**2
+    wavenumber = _hardness(pseudo)
+    blocks = {l: _Shell(pseudo, l, wavenumber, mesh) for l in {l for l, _, _ in occupied}}
+    local = mesh.local(pseudo)
+
+    def screening(density: np.ndarray) -> np.ndarray:
+        _, v, _ = xc.evaluate(torch.as_tensor(density)[None])
+        return mesh.hartree(density) + v[0].numpy()
+
+    def fill(potential: np.ndarray):
+        solved = {l: block.solve(local + potential, weight) for l, block in blocks.items()}
+        density = sum(count * solved[l][1][:, n] ** 2 for l, n, count in occupied) / (4 * math.pi)
+        return density, solved
+
+    # start from the charge of a Gaussian of one bohr
+    guess = pseudo.charge * np.exp(-(mesh.r**2)) / math.pi**1.5
+    potential = screening(guess)
+    history: list[tuple[np.ndarray, np.ndarray]] = []
+    converged, density, solved, step = False, guess, {}, 0
+    metric = np.sqrt(weight)
+    for step in range(1, _MAX_STEPS + 1):
+        previous = density
+        density, solved = fill(potential)
+        if 4 * math.pi * float(np.abs(density - previous) @ weight) < _DENSITY_TOLERANCE:
+            converged = True
+            break
+        history = [*history[-7:], (potential, screening(density) - potential)]
+        potential = _anderson(history, metric, 0.3)
+    if not np.isfinite(density).all():
+        raise RunError(f"The free atom of {pseudo.symbol} {pseudo.name} diverged.", hint="Choose another valence of this element.")
+    table = np.arange(0.0, _WAVENUMBER + _STEP, _STEP)
+    phase = np.outer(table, mesh.r)
+    charge = np.sinc(phase / math.pi) @ (4 * math.pi * density * weight)
+    orbitals = tuple(Orbital(l, count, float(solved[l][0][n]), _spline(table, 4 * math.pi * (spherical_jn(l, phase) @ (solved[l][1][:, n] * weight))))
+                     for l, n, count in occupied)
+    return RadialAtom(_spline(table, charge * pseudo.charge / charge[0]), orbitals, converged, step)
+
+
+def _anderson(history: list[tuple[np.ndarray, np.ndarray]], metric: np.ndarray, damping: float) -> np.ndarray:
+    """Next potential from pairs (potential, residual). D. G. Anderson, J. ACM 12, 547 (1965)."""
+    potential, residual = history[-1]
+    if len(history) > 1:
+        d_potential = np.stack([potential - old for old, _ in history[:-1]], 1)
+        d_residual = np.stack([residual - old for _, old in history[:-1]], 1)
+        mix = np.linalg.lstsq(metric[:, None] * d_residual, metric * residual, rcond=1e-10)[0]
+        potential, residual = potential - d_potential @ mix, residual - d_residual @ mix
+    return potential + damping * residual
+
+
+def _spline(q: np.ndarray, values: np.ndarray) -> Callable[[Tensor], Tensor]:
+    """A cubic spline of a table as a function of a torch tensor (any shape and device); zero beyond the table."""
+    spline = CubicSpline(q, values, bc_type="natural")
+
+    def evaluate(wavenumbers: Tensor) -> Tensor:
+        host = wavenumbers.detach().cpu().numpy()
+        return torch.as_tensor(np.where(host <= q[-1], spline(np.minimum(host, q[-1])), 0.0), dtype=wavenumbers.dtype, device=wavenumbers.device)
+
+    return evaluate
