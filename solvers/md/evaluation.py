@@ -43,9 +43,11 @@ def evaluate(atoms, calculator, *, stress: bool) -> Evaluation:
     energy = float(atoms.get_potential_energy())
     tensor = np.array(atoms.get_stress(voigt=False, apply_constraint=False), dtype=float) if stress else None
     if not np.isfinite(forces).all():
-        raise NonFiniteError(f"The force on atom {int(np.argwhere(~np.isfinite(forces))[0][0])} is not finite.", hint="Look at the last good frame: atoms too close, or a step too long.")
+        raise NonFiniteError(f"The force on atom {int(np.argwhere(~np.isfinite(forces))[0][0])} is not finite.",
+                             hint="Look at the last good frame: atoms too close, or a step too long.")
     if not np.isfinite(free_energy) or (tensor is not None and not np.isfinite(tensor).all()):
-        raise NonFiniteError(f"The calculator returned energy {free_energy} eV{'' if tensor is None else ' and stress ' + str(tensor.ravel())}.", hint="Look at the last good frame.")
+        stated = "" if tensor is None else f" and stress {tensor.ravel()} eV/Å³"
+        raise NonFiniteError(f"The calculator returned energy {free_energy} eV{stated}.", hint="Look at the last good frame.")
     pulay = getattr(calculator, "results", {}).get("pulay_stress")
     return Evaluation(energy, free_energy, forces, tensor, None if pulay is None else float(np.max(np.abs(pulay))))
 

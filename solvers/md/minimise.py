@@ -129,8 +129,8 @@ class _Relaxation:
     def _refuse_pulay(self) -> None:
         pulay = self.evaluation.pulay_stress
         if self.variable and pulay is not None and pulay * EV_PER_ANGSTROM3_GPA > self.params.pulay_limit:
-            self.refused = (f"The missing plane waves falsify the stress by about {pulay * EV_PER_ANGSTROM3_GPA:.2f} GPa (Pulay stress); at most {self.params.pulay_limit:g} GPa are "
-                            "allowed when the cell relaxes. Raise the cutoff.")
+            self.refused = (f"The missing plane waves falsify the stress by about {pulay * EV_PER_ANGSTROM3_GPA:.2f} GPa (Pulay stress); at most "
+                            f"{self.params.pulay_limit:g} GPa are allowed when the cell relaxes. Raise the cutoff.")
 
     def _step(self, text: str) -> Step:
         values = {"free_energy": self.evaluation.free_energy, "energy": self.evaluation.energy, "max_force": self.max_force}
@@ -140,8 +140,8 @@ class _Relaxation:
         return Step("relax", self.n, values, frame_of(self.atoms, self.evaluation), lambda: state, text)
 
     def _state(self) -> State:
-        own = {"x": self.x.copy(), "n": np.array(self.n), "renewals": np.array(self.renewals), "fresh": np.array(self.fresh), "renewed": np.array(self.renewed),
-               "done": np.array(self.done), "converged": np.array(self.converged), "history": np.array(self.history), "refused": np.frombuffer(self.refused.encode(), np.uint8)}
+        own = {name: np.array(getattr(self, name)) for name in ("x", "n", "renewals", "fresh", "renewed", "done", "converged", "history")}
+        own["refused"] = np.frombuffer(self.refused.encode(), np.uint8)
         return own | {f"minimiser.{name}": np.array(value) for name, value in self.minimiser.state().items()}
 
     def _restore(self, state: State) -> None:
@@ -155,10 +155,15 @@ class _Relaxation:
 
     def result(self) -> Result:
         last = self.evaluation
-        values: dict[str, Any] = {"energy": last.energy, "free_energy": last.free_energy, "forces": last.forces, "mean_force": last.forces.mean(axis=0), "max_force": self.max_force,
-                                  "positions": self.atoms.positions, "cell": self.atoms.cell.array, "iterations": self.n, "history": self.history}
+        if last.stress is None and self.atoms.pbc.all() and "stress" in getattr(self.calculator, "implemented_properties", ()):
+            last = evaluate(self.atoms, self.calculator, stress=True)  # once, at the end: nobody needed it on the way
+        values: dict[str, Any] = {
+            "energy": last.energy, "free_energy": last.free_energy, "forces": last.forces, "mean_force": last.forces.mean(axis=0), "max_force": self.max_force,
+            "positions": self.atoms.positions, "cell": self.atoms.cell.array, "iterations": self.n, "history": self.history}
+        if last.stress is not None:
+            values |= {"stress": last.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]], "volume": float(self.atoms.get_volume())}
         if self.variable:
-            values |= {"stress": last.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]], "max_stress": self.max_stress, "volume": float(self.atoms.get_volume())}
+            values["max_stress"] = self.max_stress
             if last.pulay_stress is not None:
                 values["pulay_stress"] = last.pulay_stress
         warnings = () if self.converged or self.refused else (

@@ -27,9 +27,11 @@ class RelaxParams:
     def __post_init__(self):
         check(self)
         if self.cell == "fixed" and self.pressure:
-            raise SetupError(f"pressure = {self.pressure:g} GPa has no meaning with cell = 'fixed'.", hint="Use cell = 'full' or 'volume', or leave the pressure at 0.")
+            raise SetupError(f"pressure = {self.pressure:g} GPa has no meaning with cell = 'fixed'.",
+                             hint="Use cell = 'full' or 'volume', or leave the pressure at 0.")
         if self.cell == "shape" and self.pressure:
-            raise SetupError(f"pressure = {self.pressure:g} GPa has no meaning with cell = 'shape', which keeps the volume.", hint="Use cell = 'full' or 'volume'.")
+            raise SetupError(f"pressure = {self.pressure:g} GPa has no meaning with cell = 'shape', which keeps the volume.",
+                             hint="Use cell = 'full' or 'volume'.")
 
 
 @dataclass(frozen=True)
@@ -43,11 +45,12 @@ class MDParams:
     friction_time: float = param(100.0, unit="fs", low=0.1, high=1e7, help="Langevin: time in which a velocity is forgotten (1/friction)")
     interval: int = param(10, low=1, help="steps between samples and frames")
     seed: int = param(0, low=0, high=2**63 - 1, help="seed of starting velocities and thermostat: same seed, same trajectory")
-    velocities: str = param("auto", choices=("auto", "keep", "draw"), help="starting velocities: keep those of the structure, draw new ones, or keep where there are any")
+    velocities: str = param("auto", choices=("auto", "keep", "draw"), help="starting velocities: the structure's own, drawn anew, or its own where it has any")
     remove_drift: bool = param(True, help="remove the motion of the centre of mass at the start and from the random forces", advanced=True)
     equilibration: int = param(0, low=0, help="first steps left out of averages and drift", advanced=True)
 
     def __post_init__(self):
         check(self)
         if self.equilibration >= self.steps:
-            raise SetupError(f"equilibration = {self.equilibration} leaves nothing of {self.steps} steps.", hint="Ask for more steps, or equilibrate for fewer.")
+            raise SetupError(f"equilibration = {self.equilibration} leaves nothing of {self.steps} steps.",
+                             hint="Ask for more steps, or equilibrate for fewer.")

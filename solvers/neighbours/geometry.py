@@ -33,7 +33,8 @@ def complete_cell(cell: np.ndarray, pbc: np.ndarray) -> np.ndarray:
     cell = np.array(cell, dtype=float)
     for axis in np.flatnonzero(pbc):
         if not np.linalg.norm(cell[axis]) > 1e-8:
-            raise StructureError(f"Cell vector {axis} is periodic but has length {np.linalg.norm(cell[axis]):.3g} Å.", hint="Give it a length, or set pbc to False there.")
+            raise StructureError(f"Cell vector {axis} is periodic but has length {np.linalg.norm(cell[axis]):.3g} Å.",
+                                 hint="Give it a length, or set pbc to False there.")
     for axis in np.flatnonzero(~pbc):
         others = cell[[other for other in range(3) if other != axis and np.linalg.norm(cell[other]) > 1e-8]]
         unit = cell[axis] / max(np.linalg.norm(cell[axis]), 1e-300)
