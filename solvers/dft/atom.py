@@ -174,12 +174,13 @@ def _solve(pseudo: Pseudopotential) -> RadialAtom:
     history: list[tuple[np.ndarray, np.ndarray]] = []
     converged, density, solved, step = False, guess, {}, 0
     metric = np.sqrt(weight)
-    for step in range(1, _MAX_STEPS + 1):
+    while step < _MAX_STEPS and not converged:
+        step += 1
         previous = density
         density, solved = fill(potential)
         if 4 * math.pi * float(np.abs(density - previous) @ weight) < _DENSITY_TOLERANCE:
             converged = True
-            break
+            continue
         history = [*history[-7:], (potential, screening(density) - potential)]
         potential = _anderson(history, metric, 0.3)
     if not np.isfinite(density).all():

@@ -99,7 +99,8 @@ class Smearing:
                 kind, width = value
                 width = float(width)
             except (TypeError, ValueError):
-                raise SetupError(f"Smearing {value!r} is not understood.", hint="Give ('fermi-dirac', 0.05) with the width in eV, a text like fermi-dirac:0.05eV, or None.") from None
+                raise SetupError(f"Smearing {value!r} is not understood.",
+                                 hint="Give ('fermi-dirac', 0.05) with the width in eV, a text like fermi-dirac:0.05eV, or None.") from None
         kind = str(kind).strip().lower().replace("_", "-")
         kind = _SMEARING_ALIASES.get(kind, kind)
         if kind not in SMEARINGS:
@@ -116,7 +117,10 @@ class Smearing:
 
 @dataclass(frozen=True)
 class Pseudos:
-    """Which potential each element gets: `library` for all elements but those in `chosen` (symbol -> name). Text forms: ``gth``, ``Mg=GTH-PBE-q2,O=GTH-PBE-q6``."""
+    """Which potential each element gets: `library`, except for those in `chosen` (symbol -> name).
+
+    Text forms: ``gth``, ``Mg=GTH-PBE-q2,O=GTH-PBE-q6``.
+    """
 
     library: str = "gth"
     chosen: tuple[tuple[str, str], ...] = ()
@@ -158,10 +162,12 @@ class DFTParams:
     """The keywords of `DFT(...)`; raises SetupError naming the parameter, its value and what is allowed."""
 
     xc: str = param("PBE", choices=("LDA", "PBE", "PBEsol"), help="exchange-correlation functional: LDA = Slater + PW92, PBE = libxc 101+130", group="physics")
-    cutoff: float | None = param(None, unit="eV", low=20.0, high=20000.0, help="plane waves with |k+G|²/2 up to this; empty = largest recommended for the potentials", group="basis")
+    cutoff: float | None = param(None, unit="eV", low=20.0, high=20000.0, group="basis",
+                                 help="plane waves with |k+G|²/2 up to this; empty = largest recommended for the potentials")
     kpts: KPoints = param(KPoints(), help="k-points: 4x4x4, 4x4x4+0.5,0.5,0.5 (shift in mesh steps), or a spacing like 0.2/A", group="basis")
-    grid: tuple | None = param(None, help="FFT box n1,n2,n3; empty = smallest 2,3,5-smooth box that holds twice the largest |G|", group="basis", advanced=True)
-    smearing: Smearing = param(Smearing("fermi-dirac", 0.05), help="occupations: none, fermi-dirac:0.05eV, gaussian:…, methfessel-paxton:…, cold:…", group="physics")
+    grid: tuple | None = param(None, group="basis", advanced=True, help="FFT box n1,n2,n3; empty = smallest 2,3,5-smooth box that holds twice the largest |G|")
+    smearing: Smearing = param(Smearing("fermi-dirac", 0.05), group="physics",
+                               help="occupations: none, fermi-dirac:0.05eV, gaussian:…, methfessel-paxton:…, cold:…")
     pseudos: Pseudos = param(Pseudos(), help="gth = plain alias of each element, or choices like Mg=GTH-PBE-q2", group="physics")
     magmoms: tuple | None = param(None, unit="µB", help="initial magnetic moments, one per atom (only zeros until spin exists)", group="physics", advanced=True)
     symmetry: bool = param(True, help="use space group and time reversal", group="basis")
@@ -189,7 +195,8 @@ class DFTParams:
             except (TypeError, ValueError):
                 raise SetupError(f"magmoms = {self.magmoms!r} are not numbers.", hint="Give one moment in µB per atom, or leave it out.") from None
             if not all(math.isfinite(moment) for moment in moments) or any(moments):
-                raise SetupError(f"magmoms = {moments} asks for spin polarisation, which this version does not have.", hint="Leave magmoms out: the calculation is non-magnetic.")
+                raise SetupError(f"magmoms = {moments} asks for spin polarisation, which this version does not have.",
+                                 hint="Leave magmoms out: the calculation is non-magnetic.")
             object.__setattr__(self, "magmoms", moments)
 
 

@@ -2,7 +2,8 @@
 
 With x = (μ − ε)/width. Every kind obeys d(entropy)/dx = width · x · df/dx, so that E + entropy is stationary in the occupations.
 Fermi–Dirac: N. D. Mermin, Phys. Rev. 137, A1441 (1965). Gaussian: C.-L. Fu, K.-M. Ho, Phys. Rev. B 28, 5480 (1983).
-Methfessel–Paxton of order 1: M. Methfessel, A. T. Paxton, Phys. Rev. B 40, 3616 (1989). Cold: N. Marzari et al., Phys. Rev. Lett. 82, 3296 (1999), in its original form.
+Methfessel–Paxton of order 1: M. Methfessel, A. T. Paxton, Phys. Rev. B 40, 3616 (1989). Cold: N. Marzari et al.,
+Phys. Rev. Lett. 82, 3296 (1999), in its original form.
 """
 from __future__ import annotations
 
@@ -60,7 +61,8 @@ def entropy(kind: str, x: np.ndarray) -> np.ndarray:
     return y * np.exp(-y * y) / math.sqrt(2 * math.pi)
 
 
-def occupy(eigenvalues: Tensor | np.ndarray, weights: Any, n_electrons: float, kind: str, width: float, max_occupation: float = 2.0) -> tuple[Any, float, float]:
+def occupy(eigenvalues: Tensor | np.ndarray, weights: Any, n_electrons: float, kind: str, width: float,
+           max_occupation: float = 2.0) -> tuple[Any, float, float]:
     """(occupations like `eigenvalues`, Fermi energy Ha, −TS Ha) that hold `n_electrons`.
 
     eigenvalues: (n_spin, n_k, n_bands) Ha; weights: (n_k,) that sum to 1; width: Ha (kT for Fermi–Dirac), unused for "none"; occupations run from
@@ -101,7 +103,8 @@ def _fixed(values: np.ndarray, n_electrons: float, max_occupation: float) -> tup
     full = n_electrons / (max_occupation * n_spin)
     n_filled = round(full)
     if abs(full - n_filled) > 1e-9:
-        raise SetupError(f"{n_electrons:g} electrons do not fill whole bands.", hint="Use a smearing, e.g. fermi-dirac:0.05eV: fixed occupations need an even number of electrons.")
+        raise SetupError(f"{n_electrons:g} electrons do not fill whole bands.",
+                         hint="Use a smearing, e.g. fermi-dirac:0.05eV: fixed occupations need an even number of electrons.")
     order = np.sort(values, axis=-1)
     threshold = order[..., n_filled - 1:n_filled]
     filling = max_occupation * (np.argsort(np.argsort(values, axis=-1, kind="stable"), axis=-1, kind="stable") < n_filled)

@@ -33,9 +33,10 @@ class SpaceGroup:
 
     @classmethod
     def find(cls, cell: np.ndarray, positions: np.ndarray, numbers: np.ndarray, symprec: float = 1e-5) -> SpaceGroup:
-        """The space group that spglib finds for cell rows, positions (N, 3) and numbers (N,) (any integers that tell atoms apart); symprec in the unit of `cell`.
+        """The space group that spglib finds for cell rows, positions (N, 3) and numbers (N,) (any integers that tell atoms apart).
 
-        Translations are refined by the atoms they map, so that operations are exact for exact structures. When spglib finds nothing, the identity alone.
+        symprec is in the unit of `cell`. Translations are refined by the atoms they map, so that operations are exact for exact structures.
+        When spglib finds nothing, the identity alone.
         """
         import spglib
         cell, positions, numbers = np.asarray(cell, float), np.asarray(positions, float), np.asarray(numbers)
@@ -57,7 +58,8 @@ class SpaceGroup:
     @classmethod
     def identity(cls, cell: np.ndarray, positions: np.ndarray, time_reversal: bool = False) -> SpaceGroup:
         """The group of the identity alone: symmetry switched off."""
-        return cls(np.asarray(cell, float), np.asarray(positions, float), np.eye(3, dtype=int)[None], np.zeros((1, 3)), np.arange(len(positions))[None], "P1", time_reversal)
+        unit = np.eye(3, dtype=int)[None]
+        return cls(np.asarray(cell, float), np.asarray(positions, float), unit, np.zeros((1, 3)), np.arange(len(positions))[None], "P1", time_reversal)
 
     def __len__(self) -> int:
         return len(self.rotations)

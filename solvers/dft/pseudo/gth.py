@@ -74,7 +74,8 @@ class GTH:
         self.symbol, self.name, self.xc = entry.symbol, entry.name, entry.xc
         self.charge, self.configuration = float(entry.charge), entry.configuration
         self.source, self.licence, self.sha256 = entry.source, entry.licence, entry.sha256
-        self.channels = tuple(GTHChannel(l, radius, np.array(matrix)) for l, (radius, matrix) in enumerate(zip(entry.channel_radii, entry.channel_matrices, strict=True)) if matrix)
+        shells = enumerate(zip(entry.channel_radii, entry.channel_matrices, strict=True))
+        self.channels = tuple(GTHChannel(l, radius, np.array(matrix)) for l, (radius, matrix) in shells if matrix)
 
     def __repr__(self) -> str:
         return f"GTH({self.symbol} {self.name})"

@@ -81,7 +81,8 @@ def _finish(path, start, block, entries, excluded, source, licence) -> None:
     try:
         entries.append(_entry(symbol, names, FUNCTIONALS[match["functional"].upper()], block, source, licence))
     except (ValueError, IndexError) as error:
-        raise ReadError(f"{path.name}, line {start}: potential {symbol} {names[0]} is damaged ({error}).", hint="Restore the file: its checksum stands beside it.") from error
+        raise ReadError(f"{path.name}, line {start}: potential {symbol} {names[0]} is damaged ({error}).",
+                        hint="Restore the file: its checksum stands beside it.") from error
     if entries[-1].charge != int(match["charge"]):
         raise ReadError(f"{path.name}, line {start}: {symbol} {names[0]} lists {entries[-1].charge} electrons.", hint="Name and configuration must agree.")
 

@@ -23,9 +23,10 @@ def solid_harmonics(l: int, vectors: Tensor) -> Tensor:
         return math.sqrt(15 / (4 * math.pi)) * torch.stack((x * y, y * z, (2 * z * z - x * x - y * y) / math.sqrt(12), x * z, (x * x - y * y) / 2), -1)
     if l == 3:
         axial = 4 * z * z - x * x - y * y
-        return torch.stack((math.sqrt(35 / (32 * math.pi)) * y * (3 * x * x - y * y), math.sqrt(105 / (4 * math.pi)) * x * y * z, math.sqrt(21 / (32 * math.pi)) * y * axial,
-                            math.sqrt(7 / (16 * math.pi)) * z * (2 * z * z - 3 * x * x - 3 * y * y), math.sqrt(21 / (32 * math.pi)) * x * axial,
-                            math.sqrt(105 / (16 * math.pi)) * z * (x * x - y * y), math.sqrt(35 / (32 * math.pi)) * x * (x * x - 3 * y * y)), -1)
+        return torch.stack((math.sqrt(35 / (32 * math.pi)) * y * (3 * x * x - y * y), math.sqrt(105 / (4 * math.pi)) * x * y * z,
+                            math.sqrt(21 / (32 * math.pi)) * y * axial, math.sqrt(7 / (16 * math.pi)) * z * (2 * z * z - 3 * x * x - 3 * y * y),
+                            math.sqrt(21 / (32 * math.pi)) * x * axial, math.sqrt(105 / (16 * math.pi)) * z * (x * x - y * y),
+                            math.sqrt(35 / (32 * math.pi)) * x * (x * x - 3 * y * y)), -1)
     raise SetupError(f"Angular momentum l = {l} has no harmonics here.", hint="Allowed: 0 to 3.")
 
 

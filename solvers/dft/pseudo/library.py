@@ -52,9 +52,11 @@ def entry(symbol: str, xc: str, selector: str = "gth") -> GTHEntry:
             return candidates[0]
         named = [item.name for item in of_element if item.xc == xc]
         if named:
-            raise MissingError(f"{symbol} has no default GTH potential for {xc}.", hint=f"Choose one by name: pseudos = {symbol}={named[0]} (there are: {', '.join(named)}).")
+            raise MissingError(f"{symbol} has no default GTH potential for {xc}.",
+                               hint=f"Choose one by name: pseudos = {symbol}={named[0]} (there are: {', '.join(named)}).")
         others = ", ".join(item.name for item in of_element)
-        raise MissingError(f"{symbol} has no GTH potential for {xc}.", hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
+        raise MissingError(f"{symbol} has no GTH potential for {xc}.",
+                           hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
     for bad, name, reason in excluded():
         if bad == symbol and name.lower() == selector.lower():
             raise MissingError(f"Potential {name} of {symbol} cannot be used: it {reason}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
@@ -109,7 +111,8 @@ def default_cutoff(items: list[GTHEntry] | tuple[GTHEntry, ...]) -> float:
     values = {item: recommended_cutoff(item) for item in items}
     for item, value in values.items():
         if value is None:
-            raise SetupError(f"No recommended cutoff is known for {item.symbol} {item.name}: {cutoff_row(item).reason}.", hint="Give cutoff in eV (converge it first: qcad converge)."
+            raise SetupError(f"No recommended cutoff is known for {item.symbol} {item.name}: {cutoff_row(item).reason}.",
+                             hint="Give cutoff in eV (converge it first: qcad converge)."
                              + softer_hint(item))
     return max(values.values())
 

@@ -27,10 +27,10 @@ def ewald(cell: np.ndarray, positions: np.ndarray, charges: np.ndarray, eta: flo
     total = float(charges.sum())
     energy = -math.sqrt(eta / math.pi) * float(charges @ charges) - math.pi * total**2 / (2 * volume * eta)
     stress = math.pi * total**2 / (2 * volume * eta) * np.eye(3)
+    forces = np.zeros_like(positions)
     for part in (_reciprocal, _direct):
         e, f, s = part(cell, positions, charges, eta, volume)
-        energy, stress = energy + e, stress + s
-        forces = f if part is _reciprocal else forces + f
+        energy, forces, stress = energy + e, forces + f, stress + s
     return energy, forces, stress / volume
 
 

@@ -41,7 +41,8 @@ class Functional:
         if rho.dim() != 2 or rho.shape[0] != 1:
             raise SetupError(f"{self.name} got a density of shape {tuple(rho.shape)}.", hint="Only non-spin-polarised densities (1, N) are implemented.")
         if self.needs_gradient and (sigma is None or sigma.shape != rho.shape):
-            raise SetupError(f"{self.name} needs |∇rho|² beside the density, got {None if sigma is None else tuple(sigma.shape)}.", hint=f"Give sigma of shape {tuple(rho.shape)}.")
+            raise SetupError(f"{self.name} needs |∇rho|² beside the density, got {None if sigma is None else tuple(sigma.shape)}.",
+                             hint=f"Give sigma of shape {tuple(rho.shape)}.")
         inside = rho[0] > FLOOR
         safe = torch.where(inside, rho[0], torch.ones_like(rho[0]))
         slope = torch.where(inside, sigma[0], torch.zeros_like(sigma[0])).clamp_min(0.0) if self.needs_gradient else None

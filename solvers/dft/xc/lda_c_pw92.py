@@ -1,4 +1,7 @@
-"""Correlation of the uniform electron gas (libxc 12; 13 with the unrounded A). J. P. Perdew, Y. Wang, Phys. Rev. B 45, 13244 (1992), eq. 10 and table I, zeta = 0."""
+"""Correlation of the uniform electron gas (libxc 12; 13 with the unrounded A).
+
+J. P. Perdew, Y. Wang, Phys. Rev. B 45, 13244 (1992), eq. 10 and table I, zeta = 0.
+"""
 from __future__ import annotations
 
 import math
