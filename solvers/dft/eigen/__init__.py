@@ -1,0 +1,1 @@
+"""Iterative eigensolvers on blocks of bands, batched over k-points."""

@@ -1,0 +1,53 @@
+"""Dense algebra on batched blocks (B, rows, n): products, overlaps and the small generalised eigenproblem."""
+from __future__ import annotations
+
+import torch
+
+
+def matmul(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """A @ B for (B, …) tensors; a batch of one goes to plain GEMM, which takes conjugates and transposes without copying."""
+    return torch.mm(A[0], B[0]).unsqueeze(0) if A.shape[0] == 1 else torch.matmul(A, B)
+
+
+def overlap(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
+    """S_ij = ⟨A_i|B_j⟩ of rows."""
+    return matmul(B, A.mH).mT if A.is_complex() else matmul(A, B.mT)
+
+
+def hermitian(M: torch.Tensor) -> torch.Tensor:
+    """The Hermitian part of square matrices."""
+    return 0.5 * (M + M.mH)
+
+
+def lowest(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Lowest n solutions of H u = e S u: (B, n) and rows C (B, n, size) such that new vectors are C @ V with H_ij = ⟨V_i|H V_j⟩.
+
+    Cholesky where it succeeds; where the basis is numerically dependent, that k-point alone is solved in the well-conditioned part of S.
+    """
+    L, info = torch.linalg.cholesky_ex(S)
+    if bool((info == 0).all()):
+        A = torch.linalg.solve_triangular(L, H, upper=False)
+        A = torch.linalg.solve_triangular(L, A.mH, upper=False)
+        e, U = torch.linalg.eigh(hermitian(A))
+        U = torch.linalg.solve_triangular(L.mH, U[..., :n], upper=True)
+        return e[..., :n], U.mT
+    results = [_lowest_dependent(h, s, n) for h, s in zip(H, S, strict=True)]
+    return torch.stack([e for e, _ in results]), torch.stack([c for _, c in results])
+
+
+def _lowest_dependent(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    s, W = torch.linalg.eigh(S)
+    keep = s > 1e-9 * s[-1]  # the n orthonormal vectors of the block guarantee n eigenvalues ≥ 1
+    T = W[:, keep] / torch.sqrt(s[keep])
+    e, U = torch.linalg.eigh(hermitian(T.mH @ H @ T))
+    return e[:n], (T @ U[:, :n]).mT
+
+
+def orthonormalise(X: torch.Tensor) -> torch.Tensor:
+    """Rows spanning the same space, orthonormal: Cholesky twice, QR where the rows are nearly dependent."""
+    for _ in range(2):
+        L, info = torch.linalg.cholesky_ex(hermitian(matmul(X, X.mH)))
+        if not bool((info == 0).all()):
+            return torch.linalg.qr(X.mT)[0].mT.contiguous()
+        X = torch.linalg.solve_triangular(L, X, upper=False)
+    return X.contiguous()

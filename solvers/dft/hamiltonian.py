@@ -1,0 +1,62 @@
+"""The Kohn–Sham Hamiltonian of one potential, applied to blocks of bands: kinetic + local (kernel) + nonlocal (two matrix products)."""
+from __future__ import annotations
+
+import torch
+
+from .basis import Basis, Batch
+from .eigen.algebra import matmul
+from .eigen.precondition import preconditioned_residuals
+from .kernels.local import LocalOperator, make
+from .parallel import Workers
+from .projectors import Species, couplings, projectors
+
+
+class Hamiltonian:
+    """H for every batch of `basis`. The potential is set by `set_potential`; projectors belong to the atoms' fractional positions (N, 3).
+
+    `applications` counts bands times applications, for the speed report.
+    """
+
+    def __init__(self, basis: Basis, species: list[Species], fractional: torch.Tensor, workers: Workers, local: LocalOperator | None = None):
+        self.basis = basis
+        self.species = species
+        self.fractional = fractional.to(basis.device)
+        self.workers = workers
+        self.local = local or make(basis, workers)
+        self.D = torch.from_numpy(couplings(species)).to(basis.device)
+        self.P = workers.map(lambda batch: projectors(batch, basis, species, self.fractional), basis.batches)
+        self._by_first = dict(zip((batch.first for batch in basis.batches), self.P, strict=True))
+        self.applications = 0
+
+    def set_potential(self, potential: torch.Tensor) -> None:
+        """V_loc + V_Hartree + V_xc on the box (n1, n2, n3), Ha."""
+        self.local.set_potential(potential)
+
+    def projectors_of(self, batch: Batch) -> torch.Tensor:
+        """Projector rows of a batch (B, n_projectors, storage)."""
+        return self._by_first[batch.first]
+
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
+        """H X for X (B, bands, storage), contiguous; written to `out` where given."""
+        Y = torch.empty_like(X) if out is None else out
+        self.local.apply(batch, X, Y)
+        P = self._by_first[batch.first]
+        if P.shape[1]:
+            overlaps = matmul(X, P.mH) * self.D
+            if len(batch) == 1:
+                Y[0].addmm_(overlaps[0], P[0])
+            else:
+                Y.baddbmm_(overlaps, P)
+        self.applications += X.shape[0] * X.shape[1]
+        return Y
+
+    def residuals(self, batch: Batch, X: torch.Tensor, HX: torch.Tensor, e: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Preconditioned residuals (B, bands, storage) of Ritz pairs and their norms (B, bands) before preconditioning."""
+        if len(batch) > 1 or self.basis.device != "cpu":
+            return preconditioned_residuals(batch, X, HX, e)
+        from .kernels import residuals as kernel
+        W, norms = torch.empty_like(X), torch.empty_like(e)
+        rows = [kernel.complex_rows(array[0].numpy()) for array in (X, HX, W)]
+        arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy(), rows[2], norms[0].numpy())
+        self.workers.share(lambda first, step: kernel.preconditioned_residuals(*arguments, first, step), X.shape[1])
+        return W, norms

@@ -1,0 +1,194 @@
+"""The local part of the Hamiltonian behind one interface, `LocalOperator`: (T + V)ψ and the density of a batch of k-points.
+
+`PrunedOperator` is the fused Numba loop (CPU); `PlainOperator` is a few lines of torch, used on CUDA and as the reference in tests.
+`make` takes the fastest one that works here.
+"""
+from __future__ import annotations
+
+import os
+import threading
+from typing import Protocol
+
+import numpy as np
+import torch
+
+from ..basis import Basis, Batch
+from ..parallel import Workers
+from . import fft_plans
+
+
+class LocalOperator(Protocol):
+    """What the eigensolvers and the density need of a kernel."""
+
+    def set_potential(self, potential: torch.Tensor) -> None:
+        """Use the local potential V(r) (n1, n2, n3), Ha."""
+
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
+        """out = (T + V) X for orbitals X (B, bands, storage)."""
+
+    def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: np.ndarray | torch.Tensor) -> None:
+        """rho += Σ weights (B, bands) |ψ(r)|² for ℓ²-normalised ψ, times the cell volume; rho from `new_density`."""
+
+    def new_density(self) -> np.ndarray | torch.Tensor: ...
+
+    def finish_density(self, parts: list) -> torch.Tensor:
+        """Sum of partial densities as (n1, n2, n3) on the basis' device."""
+
+
+class PlainOperator:
+    """Full three-dimensional torch FFTs, `chunk` bands at a time; any device."""
+
+    def __init__(self, basis: Basis, workers: Workers | None = None, chunk_bytes: int | None = None):
+        self.grid = basis.grid
+        chunk_bytes = chunk_bytes or (512 * 2**20 if basis.device == "cuda" else 8 * 2**20)
+        self.chunk_boxes = max(1, chunk_bytes // (16 * self.grid.size))
+        self.V = None
+
+    def set_potential(self, potential: torch.Tensor) -> None:
+        self.V = potential
+
+    def _boxes(self, batch: Batch, X: torch.Tensor) -> torch.Tensor:
+        c = batch.coefficients(X)
+        box = torch.zeros(*c.shape[:2], self.grid.size, dtype=c.dtype, device=c.device)
+        if batch.half:
+            box.scatter_(2, batch.minus_index[:, None, :].expand_as(c), c.conj().resolve_conj())
+        box.scatter_(2, batch.index[:, None, :].expand_as(c), c)
+        return torch.fft.ifftn(box.unflatten(-1, self.grid.shape), dim=(-3, -2, -1), norm="forward")
+
+    def _chunks(self, batch: Batch, n_bands: int):
+        step = max(1, self.chunk_boxes // len(batch))
+        return (slice(i, i + step) for i in range(0, n_bands, step))
+
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
+        for part in self._chunks(batch, X.shape[1]):
+            fields = torch.fft.fftn(self._boxes(batch, X[:, part]) * self.V, dim=(-3, -2, -1), norm="forward").flatten(-3)
+            picked = torch.gather(fields, 2, batch.index[:, None, :].expand(-1, fields.shape[1], -1))
+            out[:, part] = batch.store(picked)
+        out += batch.stored_kinetic[:, None, :] * X
+
+    def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: torch.Tensor) -> None:
+        for part in self._chunks(batch, X.shape[1]):
+            fields = self._boxes(batch, X[:, part])
+            rho += torch.einsum("kb,kbxyz->xyz", weights[:, part], fields.real**2 + fields.imag**2)
+
+    def new_density(self) -> torch.Tensor:
+        return torch.zeros(self.grid.shape, dtype=torch.float64, device=self.grid.device)
+
+    def finish_density(self, parts: list) -> torch.Tensor:
+        return sum(parts[1:], parts[0])
+
+
+class PrunedOperator:
+    """The fused Numba loop of `pruned.py` around MKL's one-dimensional plans; one k-point per batch, bands shared out among the workers' threads."""
+
+    def __init__(self, basis: Basis, workers: Workers):
+        from . import pruned
+        self.kernels = pruned
+        self.basis = basis
+        self.grid = basis.grid
+        self.workers = workers
+        self.functions = fft_plans.functions()
+        self.V = None
+        self._tables = [_Tables(batch, basis) for batch in basis.batches]
+        self._local = threading.local()
+
+    def set_potential(self, potential: torch.Tensor) -> None:
+        self.V = np.ascontiguousarray(potential.numpy().transpose(1, 0, 2)) / self.grid.size  # [y, x, z]
+
+    def _work(self, table: _Tables) -> tuple[np.ndarray, ...]:
+        """Scratch arrays of this thread, kept between calls."""
+        store = self._local.__dict__.setdefault("arrays", {})
+        key = (len(table.ox), len(table.oy))
+        if key not in store:
+            n1, n2, n3 = self.grid.shape
+            store[key] = (np.zeros((key[1], n3), complex), np.zeros((key[0], n2, n3), complex), np.zeros((n1, n3), complex))
+        return store[key]
+
+    def _full(self, length: int) -> np.ndarray:
+        full = self._local.__dict__.get("full")
+        if full is None or len(full) < length:
+            full = self._local.full = np.zeros(length, complex)
+        return full
+
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
+        table, kernels = self._tables[batch.first], self.kernels
+        x, y = _complex_view(X[0], batch), _complex_view(out[0], batch)
+
+        def share(first: int, step: int) -> None:
+            rows, planes, slab = self._work(table)
+            common = (table.ox, table.oy, first, step, rows, planes, slab)
+            if batch.half:
+                kernels.apply_gamma(x, y, self.V, table.kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
+                                    self._full(len(table.positions)), table.plans, self.functions)
+            else:
+                kernels.apply_complex(x, y, self.V, table.kinetic, table.segments, table.positions, *common, table.plans, self.functions)
+        self.workers.share(share, (len(x) + 1) // 2 if batch.half else len(x))
+
+    def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: np.ndarray) -> None:
+        table, kernels = self._tables[batch.first], self.kernels
+        x, w = _complex_view(X[0], batch), weights[0].numpy()
+
+        def share(first: int, step: int) -> None:
+            rows, planes, slab = self._work(table)
+            common = (table.ox, table.oy, first, step, rows, planes, slab, table.plans, self.functions)
+            if batch.half:
+                kernels.density_gamma(x, w, rho[first], table.segments, table.positions, table.half, table.conjugate, *common)
+            else:
+                kernels.density_complex(x, w, rho[first], table.segments, table.positions, *common)
+        self.workers.share(share, (len(x) + 1) // 2 if batch.half else len(x))
+
+    def new_density(self) -> np.ndarray:
+        n1, n2, n3 = self.grid.shape
+        return np.zeros((self.workers.width(), n2, n1, n3))  # one part per thread, stored [y, x, z]
+
+    def finish_density(self, parts: list) -> torch.Tensor:
+        total = sum(part.sum(0) for part in parts)
+        return torch.from_numpy(np.ascontiguousarray(total.transpose(1, 0, 2)))
+
+
+class _Tables:
+    """Index tables of one sphere for the pruned loop; see the arguments of `pruned.apply_complex` and `pruned.apply_gamma`."""
+
+    def __init__(self, batch: Batch, basis: Basis):
+        sphere = batch.spheres[0]
+        shape = np.array(basis.grid.shape)
+        G = sphere.miller.astype(np.int64)
+        if sphere.half:
+            both = np.concatenate([G, -G[1:]])
+            wrapped = both % shape
+            order = np.lexsort((wrapped[:, 2], wrapped[:, 1], wrapped[:, 0]))
+            place = np.empty(len(both), np.int32)
+            place[order] = np.arange(len(both), dtype=np.int32)
+            n = len(G)
+            self.plus = place[:n].copy()
+            self.minus = np.concatenate([place[:1], place[n:]])
+            source = np.concatenate([np.arange(n), np.arange(1, n)])[order]
+            self.half = source.astype(np.int32)
+            self.conjugate = (order >= n).astype(np.int8)
+            wrapped = wrapped[order]
+        else:
+            wrapped = G % shape
+        self.ox = np.unique(wrapped[:, 0])
+        self.oy = np.unique(wrapped[:, 1])
+        x, y = np.searchsorted(self.ox, wrapped[:, 0]), np.searchsorted(self.oy, wrapped[:, 1])
+        self.positions = (y * shape[2] + wrapped[:, 2]).astype(np.int32)
+        self.segments = np.searchsorted(x, np.arange(len(self.ox) + 1)).astype(np.int64)
+        self.kinetic = batch.kinetic[0].numpy()
+        n1, n2, n3 = basis.grid.shape
+        plan = fft_plans.plan
+        self.plans = np.array([plan(n3, 1, n3, len(self.oy), False), plan(n2, n3, 1, n3, False), plan(n1, n3, 1, n3, False)], np.int64)
+
+
+def _complex_view(X: torch.Tensor, batch: Batch) -> np.ndarray:
+    array = X.numpy()
+    return array.view(complex) if batch.half else array
+
+
+def pruned_available(basis: Basis) -> bool:
+    """Whether the pruned loop can run this basis here."""
+    return basis.device == "cpu" and basis.batch_size == 1 and fft_plans.available() and not os.environ.get("QCAD_PLAIN_FFT")
+
+
+def make(basis: Basis, workers: Workers) -> LocalOperator:
+    """The fastest operator that works for this basis on this machine."""
+    return PrunedOperator(basis, workers) if pruned_available(basis) else PlainOperator(basis, workers)

@@ -1,0 +1,49 @@
+"""Threads of a calculation on the CPU: either whole k-points or the bands of one k-point are shared out.
+
+Numba kernels and torch release the interpreter lock, so plain threads do. Pool threads run torch single-threaded; the calling thread keeps torch's own
+setting for large matrix products. On CUDA everything runs in the calling thread.
+"""
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from ..core import device as machine
+
+_inside = threading.local()
+
+
+def _enter() -> None:
+    import torch
+    torch.set_num_threads(1)
+    _inside.pool = True
+
+
+class Workers:
+    """`n_threads` threads (1: everything in the calling thread)."""
+
+    def __init__(self, n_threads: int | None = None):
+        self.n_threads = max(1, n_threads or machine.threads())
+        self._pool = ThreadPoolExecutor(self.n_threads, "dft", _enter) if self.n_threads > 1 else None
+
+    def width(self) -> int:
+        """Threads that `share` would use if called from this thread."""
+        return 1 if self._pool is None or getattr(_inside, "pool", False) else self.n_threads
+
+    def share(self, work: Callable[[int, int], None], n_items: int) -> None:
+        """Call work(first, step) once per thread so that together they cover n_items items; in the calling thread when already inside `map`."""
+        width = min(self.width(), n_items)
+        if width <= 1:
+            work(0, 1)
+            return
+        for future in [self._pool.submit(work, first, width) for first in range(width)]:
+            future.result()
+
+    def map(self, work: Callable[[Any], Any], items: Iterable[Any]) -> list[Any]:
+        """[work(item) …]; items run in parallel, each single-threaded, when there are at least as many as threads, else one after another."""
+        items = list(items)
+        if self._pool is None or len(items) < self.n_threads:
+            return [work(item) for item in items]
+        return list(self._pool.map(work, items))

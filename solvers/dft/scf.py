@@ -1,0 +1,129 @@
+"""The self-consistent cycle: a generator of steps over density and orbitals. Hartree atomic units."""
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from ..core.errors import NonFiniteError
+from . import preconditioners
+from .eigen.davidson import davidson
+from .mixing import AndersonMixer
+from .problem import Problem
+from .smearing import occupy
+from .start import initial_orbitals
+
+#: direct gap (Ha) above which the cell is mixed as an insulator
+_GAP = 0.02
+
+
+@dataclass
+class SCFState:
+    """Everything the next step needs; what a restart keeps. rho: input density of the next step; orbitals per batch; occupations (K, bands) of the last step."""
+
+    rho: torch.Tensor
+    orbitals: list[torch.Tensor] | None = None
+    occupations: torch.Tensor | None = None
+    step: int = 0
+    accuracy: float = math.inf
+    mixer: AndersonMixer | None = None
+    energies: list[float] = field(default_factory=list)
+    accuracies: list[float] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SCFStep:
+    """One step: free energy (Harris–Foulkes, Ha), accuracy = estimated energy error (Ha), Fermi energy, text in plain words where something happened."""
+
+    n: int
+    free_energy: float
+    accuracy: float
+    fermi_energy: float
+    text: str
+
+
+@dataclass(frozen=True)
+class GroundState:
+    """Result of the cycle: densities in and out of the last step, orbitals, eigenvalues and occupations (K, bands), Fermi energy, −TS, flag and history (Ha)."""
+
+    rho_in: torch.Tensor
+    rho: torch.Tensor
+    orbitals: list[torch.Tensor]
+    eigenvalues: torch.Tensor
+    occupations: torch.Tensor
+    fermi_energy: float
+    entropy_energy: float
+    converged: bool
+    state: SCFState
+
+
+def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max_steps: int) -> Iterator[SCFStep]:
+    """Iterate until the estimated energy error (Ha per cell) is below `tolerance` or `max_steps` are done; returns a `GroundState`.
+
+    `state` is advanced in place; a cycle continued from a saved state takes the same path as an uninterrupted one.
+    Raises NonFiniteError when the energy is not finite.
+    """
+    model, basis = problem.model, problem.basis
+    workers = problem.workers
+    mixer = state.mixer = state.mixer or AndersonMixer(problem.grid)
+    n_bands = state.orbitals[0].shape[1] if state.orbitals else model.n_bands
+    choice = preconditioners.none("first step")
+    text = ""
+    while True:
+        state.step += 1
+        e_hartree, _, xc = problem.set_density(state.rho)
+        fresh = state.orbitals is None
+        if fresh:
+            state.orbitals = workers.map(lambda batch: initial_orbitals(problem, batch, n_bands), basis.batches)
+        expansions = 3 if fresh else 2
+        inner = 0.5 * math.sqrt(max(min(state.accuracy, 1e-2 * model.n_electrons), 1e-30) / model.n_electrons)
+        weights = None if state.occupations is None else state.occupations.to(basis.device)
+
+        def solve(item, expansions=expansions, inner=inner, weights=weights):
+            batch, X = item
+            return davidson(problem.hamiltonian, batch, X, expansions=expansions, tolerance=inner, weights=None if weights is None else weights[batch.slice])
+        bands = workers.map(solve, zip(basis.batches, state.orbitals, strict=True))
+        state.orbitals = [item.orbitals for item in bands]
+        eigenvalues = torch.cat([item.eigenvalues for item in bands]).cpu()
+        occupations, fermi, entropy = occupy(eigenvalues[None], basis.weights, model.n_electrons, model.smearing, model.width)
+        occupations = occupations[0]
+        state.occupations = occupations
+        rho_out = problem.density(state.orbitals, occupations)
+        band_energy = float((torch.from_numpy(basis.weights)[:, None] * occupations * eigenvalues).sum())
+        free = band_energy - e_hartree - xc.integral + xc.energy + problem.ewald_energy + problem.alpha_energy + entropy
+        state.accuracy = mixer.accuracy(state.rho, rho_out)
+        if not (math.isfinite(free) and math.isfinite(state.accuracy)):
+            raise NonFiniteError(f"The energy became {free} in step {state.step} of the self-consistent cycle.", hint="Check the structure for atoms that are too close, or choose a higher cutoff.")
+        state.energies.append(free)
+        state.accuracies.append(state.accuracy)
+        converged = state.accuracy < tolerance
+        if state.step <= 2:
+            choice = choose(problem, mixer, eigenvalues, occupations)
+            text = f"mixing: {choice.name} ({choice.reason})" if state.step == 1 else text
+        rho_in = state.rho
+        if not converged:
+            state.rho = mixer.next(rho_in, rho_out, choice.apply)
+        yield SCFStep(state.step, free, state.accuracy, fermi, text)
+        text = ""
+        if converged or state.step >= max_steps:
+            return GroundState(rho_in, rho_out, state.orbitals, eigenvalues, occupations, fermi, entropy, converged, state)
+
+
+def choose(problem: Problem, mixer: AndersonMixer, eigenvalues: torch.Tensor, occupations: torch.Tensor) -> preconditioners.Choice:
+    """The mixing preconditioner that the spectrum asks for."""
+    model = problem.model
+    filled = round(model.n_electrons / 2)
+    e = np.sort(eigenvalues.numpy(), axis=1)
+    if e.shape[1] > filled and abs(filled - model.n_electrons / 2) < 1e-9:
+        indirect = float(e[:, filled].min() - e[:, filled - 1].max())
+        direct = float((problem.basis.weights * (e[:, filled] - e[:, filled - 1])).sum())
+        if indirect < _GAP:
+            return preconditioners.kerker(mixer, f"no gap: {indirect:.3f} Ha")
+        constant = preconditioners.penn_constant(model.n_electrons, problem.grid.volume, max(direct, 0.05))
+        return preconditioners.dielectric(mixer, min(constant, 20.0), f"gap {indirect:.3f} Ha, dielectric constant about {constant:.1f}")
+    if model.smearing == "none":
+        return preconditioners.dielectric(mixer, 10.0, "fixed occupations")
+    return preconditioners.kerker(mixer, "partly filled bands")

@@ -1,0 +1,75 @@
+"""Where self-consistency begins: superposed atomic densities, atomic orbitals plus random plane waves. Hartree atomic units."""
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .atom import RadialAtom, solve_atom
+from .basis import Batch
+from .eigen.algebra import lowest, matmul, orthonormalise, overlap
+from .problem import Problem
+from .projectors import structure_phases
+from .pseudo.harmonics import solid_harmonics
+
+SEED = 20261121
+
+
+def atoms_of(problem: Problem) -> list[RadialAtom]:
+    """Free pseudo-atoms, one per species."""
+    return [solve_atom(kind.pseudo) for kind in problem.model.species]
+
+
+def atomic_density(problem: Problem) -> torch.Tensor:
+    """Superposed atomic densities on the half box, scaled to the number of electrons."""
+    grid = problem.grid
+    q = torch.sqrt(grid.G2)
+    rho = torch.zeros(q.shape, dtype=torch.complex128, device=q.device)
+    for kind, atom in zip(problem.model.species, atoms_of(problem), strict=True):
+        rho += atom.density(q) / grid.volume * grid.structure_factor(problem.positions[kind.atoms])
+    return problem.symmetrise(problem.normalise(rho * grid.mask))
+
+
+def random_rows(batch: Batch, rows: int, seed: int) -> torch.Tensor:
+    """Random vectors with fewer high-energy components, in orbital storage (B, rows, storage); the same whatever the batching."""
+    out = torch.zeros(len(batch), rows, batch.n_pw, dtype=torch.complex128)
+    for i, sphere in enumerate(batch.spheres):
+        rng = np.random.default_rng([seed, batch.first + i])
+        values = torch.from_numpy(rng.normal(size=(2, rows, len(sphere))))
+        damping = 1.0 / (1.0 + batch.kinetic[i, :len(sphere)].cpu() ** 2)
+        out[i, :, :len(sphere)] = torch.complex(values[0], values[1]) * damping
+    return batch.store(out.to(batch.device))
+
+
+def atomic_orbitals(problem: Problem, batch: Batch) -> torch.Tensor:
+    """Atomic orbitals of every atom in orbital storage (B, rows, storage), normalised."""
+    phases = structure_phases(batch, problem.hamiltonian.fractional)
+    q = torch.linalg.vector_norm(batch.K, dim=-1)
+    direction = batch.K / q.clamp_min(1e-12)[..., None]
+    parts = []
+    for kind, atom in zip(problem.model.species, atoms_of(problem), strict=True):
+        for shell in atom.orbitals:
+            form = ((-1j) ** shell.l * shell.radial(q))[:, None, :] * solid_harmonics(shell.l, direction).movedim(-1, 1)  # (B, 2l+1, n_pw)
+            parts.append((phases[:, kind.atoms, None, :] * form[:, None]).flatten(1, 2))
+    rows = batch.store(torch.cat(parts, 1))
+    return rows / torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+
+
+def initial_orbitals(problem: Problem, batch: Batch, n_bands: int) -> torch.Tensor:
+    """Lowest Ritz vectors in the span of the atomic orbitals, topped up with random vectors; needs a potential in the Hamiltonian. (B, n_bands, storage).
+
+    A little noise keeps the start from having a symmetry the ground state lacks.
+    """
+    rows = atomic_orbitals(problem, batch)
+    noise = random_rows(batch, rows.shape[1], SEED)
+    rows = rows + 0.02 * noise / torch.linalg.vector_norm(noise, dim=-1, keepdim=True)
+    if rows.shape[1] < n_bands:
+        extra = random_rows(batch, n_bands - rows.shape[1], SEED + 1)
+        rows = torch.cat([rows, extra / torch.linalg.vector_norm(extra, dim=-1, keepdim=True)], 1)
+    return rayleigh_ritz(problem, batch, orthonormalise(rows), n_bands)
+
+
+def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int) -> torch.Tensor:
+    """The n_bands lowest Ritz vectors in the span of `rows` (B, ≥ n_bands, storage)."""
+    image = problem.hamiltonian.apply(batch, rows)
+    _, C = lowest(overlap(rows, image), overlap(rows, rows), n_bands)
+    return orthonormalise(matmul(C.to(rows.dtype), rows))
