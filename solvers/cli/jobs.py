@@ -5,7 +5,7 @@ import argparse
 import json
 from pathlib import Path
 
-from ..core.errors import MissingError, SetupError
+from ..core.errors import SetupError
 from ..core.jobs import JobManager
 from . import flags, running
 
@@ -20,37 +20,30 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
 
 def run(args: argparse.Namespace, verb: str) -> int:
     manager = JobManager(running.jobs_root(args.project))
-    jobs = manager.list()
     if args.action == "list":
-        rows = [_row(job) for job in jobs]
+        rows = [_row(job) for job in manager.list()]
         if args.json:
             print(json.dumps({"jobs": rows}))
         else:
-            print("\n".join(f"{row['id']:<48} {row['status']:<12} {row['title']}" for row in rows) or f"no jobs in {manager.root}")
+            print("\n".join(f"{row['id']:<48} {row['state']:<12} {row['title']}" for row in rows) or f"no jobs in {manager.root}")
         return 0
-    job = _find(jobs, args.id, manager)
+    if not args.id:
+        raise SetupError("No job was named.", hint="`qcad jobs` lists them.")
+    job = manager.job(args.id)
     if args.action == "cancel":
         job.cancel()
         job.wait(timeout=60)
     elif args.action == "resume":
-        job = manager.resume(job.id)
+        job.resume()
     if args.action in ("watch", "resume"):
         result = running.follow(job)
-        print(json.dumps(_row(job)) if args.json else f"{job.id} {job.status}: {'converged' if result.converged else 'not converged'}")
+        print(json.dumps(_row(job)) if args.json else f"{job.id} {job.status.state}: {'converged' if result.converged else 'not converged'}")
         return result.exit_code
     row = _row(job)
     print(json.dumps(row) if args.json else "\n".join(f"{name:<10} {value}" for name, value in row.items()))
     return 0
 
 
-def _find(jobs: list, text: str | None, manager: JobManager):
-    if not text:
-        raise SetupError("No job was named.", hint="`qcad jobs` lists them.")
-    found = [job for job in jobs if job.id == text] or [job for job in jobs if job.id.startswith(text)]
-    if len(found) != 1:
-        raise MissingError(f"{len(found)} jobs in {manager.root} match {text!r}.", hint="`qcad jobs` lists them; give the whole id.")
-    return found[0]
-
-
 def _row(job) -> dict:
-    return {"id": job.id, "status": job.status, "title": job.spec.title, "task": job.spec.task, "folder": str(job.folder)}
+    status = job.status
+    return {"id": job.id, "state": status.state, "message": status.message, "step": status.step, "title": job.spec.title, "task": job.spec.task, "folder": str(job.path)}

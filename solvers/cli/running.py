@@ -25,7 +25,7 @@ def jobs_root(project: Path | None) -> Path:
 def run_job(spec: JobSpec, project: Path | None, *, quiet: bool = False):
     """Start `spec`, follow it to the end; returns (job, Result). Ctrl-C cancels after a checkpoint and raises Cancelled."""
     job = JobManager(jobs_root(project)).start(spec)
-    say(f"job {job.id} in {job.folder}")
+    say(f"job {job.id} in {job.path}")
     return job, follow(job, quiet=quiet)
 
 
@@ -53,8 +53,15 @@ def follow(job, *, quiet: bool = False) -> Result:
         job.cancel()
         job.wait(timeout=120)
         raise Cancelled(f"Job {job.id} was stopped after a checkpoint.", hint=f"`qcad jobs resume {job.id}` continues it.") from None
-    if job.status == "cancelled":
+    status = job.status
+    if status.state == "cancelled":
         raise Cancelled(f"Job {job.id} was cancelled.", hint=f"`qcad jobs resume {job.id}` continues it.")
-    if job.status != "finished":
-        raise job.error() or RunError(f"Job {job.id} ended as {job.status}.", hint=f"See {job.folder}.")
+    if status.state == "interrupted":
+        raise RunError(f"Job {job.id} was interrupted. {status.message}", hint=f"`qcad jobs resume {job.id}` continues it.")
     return job.result()
+
+
+def wall_seconds(job) -> float:
+    """Seconds from the first start to the end of the latest attempt, as logged."""
+    events = job.events()
+    return events[-1].time - events[0].time if events else 0.0

@@ -45,13 +45,11 @@ def run(args: argparse.Namespace, verb: str) -> int:
     inputs: dict[str, Any] = {"structure": read_structure(Path(args.file))}
     if "calculator" in task.inputs:
         inputs["calculator"] = flags.calculator_spec(args.calculator, flags.given(args, args.of_calculator), args.device)
-    elif any(info.name == "device" for info in flags.describe(task.params_class())) and args.device != "auto":
-        params["device"] = args.device
     title = f"{inputs['structure'].formula} {verb}"
     job, result = running.run_job(JobSpec(verb, params, inputs, title, args.device, args.threads), args.project)
     if args.output:
         write_output(verb, job, result, args.output)
-    report = summary(verb, result) | {"job": job.id}
+    report = summary(verb, result) | {"wall_s": running.wall_seconds(job), "job": job.id}
     print(json.dumps(report, ensure_ascii=False) if args.json else words(verb, report, result))
     for warning in result.warnings:
         flags.say(f"warning: {warning}")
@@ -67,8 +65,7 @@ def summary(verb: str, result: Result) -> dict[str, Any]:
     report: dict[str, Any] = {_RENAMED.get(key, key): result.values[key].tolist() for key in _KEYS[verb] if key in result.values}
     if verb == "elastic" and result.material is not None:
         report["material"] = dict(result.material)
-    report |= {"converged": bool(result.converged), "refused": result.refused, "warnings": list(result.warnings),
-               "wall_s": float(result.values["wall_s"]) if "wall_s" in result.values else None, "device": result.settings.get("device", "cpu")}
+    report |= {"converged": bool(result.converged), "refused": result.refused, "warnings": list(result.warnings), "device": result.settings.get("device", "cpu")}
     return report
 
 
@@ -113,5 +110,5 @@ def words(verb: str, report: dict[str, Any], result: Result) -> str:
         lines.append(Material.from_dict(result.material).table() if result.material else "no material")
     else:
         lines += [f"{key:<32} {value:.6g}" for key, value in report.items() if isinstance(value, float)]
-    lines.append(f"job {report['job']}: {'converged' if report['converged'] else 'NOT CONVERGED'}, {report['wall_s'] or 0:.1f} s on {report['device']}")
+    lines.append(f"job {report['job']}: {'converged' if report['converged'] else 'NOT CONVERGED'}, {report['wall_s']:.1f} s on {report['device']}")
     return "\n".join(lines)

@@ -29,7 +29,7 @@ def run(args: argparse.Namespace, verb: str) -> int:
     value = {name: float(array) for name, array in result.values.items() if array.ndim == 0}
     report = {"test": {"energy_mae_mev_per_atom": value["energy_mae"] * 1e3, "energy_rmse_mev_per_atom": value["energy_rmse"] * 1e3,
                        "force_mae_ev_per_angstrom": value["force_mae"], "force_rmse_ev_per_angstrom": value["force_rmse"], "stress_mae_gpa": value.get("stress_mae")},
-              "n_parameters": int(value["n_parameters"]), "wall_s": value.get("wall_s"), "converged": result.converged, "model": str(args.output), "job": job.id,
+              "n_parameters": int(value["n_parameters"]), "wall_s": running.wall_seconds(job), "converged": result.converged, "model": str(args.output), "job": job.id,
               "warnings": list(result.warnings)}
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
@@ -37,5 +37,5 @@ def run(args: argparse.Namespace, verb: str) -> int:
         test = report["test"]
         print(f"energy  MAE {test['energy_mae_mev_per_atom']:.2f}  RMSE {test['energy_rmse_mev_per_atom']:.2f} meV/atom\n"
               f"forces  MAE {test['force_mae_ev_per_angstrom']:.4f}  RMSE {test['force_rmse_ev_per_angstrom']:.4f} eV/Å\n"
-              f"{report['n_parameters']} parameters, {report['wall_s'] or 0:.1f} s -> {args.output}")
+              f"{report['n_parameters']} parameters, {report['wall_s']:.1f} s -> {args.output}")
     return result.exit_code

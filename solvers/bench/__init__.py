@@ -1,0 +1,49 @@
+"""``qcad bench``: interleaved timings against a peer in one run. Prints ratios; never a test.
+
+An area is a module here with ``run(device) -> list[Row]``. On a shared machine only the ratio within one run means anything.
+"""
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, dataclass
+
+from ..core.errors import MissingError
+
+_AREAS = {"dft": "dft"}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One case: median wall seconds of ours and the peer's, median of the pairwise ratios, how many pairs, a note."""
+
+    case: str
+    ours_s: float
+    peer: str
+    peer_s: float | None
+    ratio: float | None
+    pairs: int
+    note: str = ""
+
+    def to_dict(self) -> dict:
+        """Plain JSON values."""
+        return asdict(self)
+
+
+def areas() -> list[str]:
+    """The areas that can be timed."""
+    return sorted(_AREAS)
+
+
+def run(area: str, *, device: str = "auto") -> list[Row]:
+    """Time one area; MissingError for an unknown one."""
+    if area not in _AREAS:
+        raise MissingError(f"There is no bench area {area!r}.", hint=f"Known: {', '.join(areas())}.")
+    return importlib.import_module(f".{_AREAS[area]}", __name__).run(device)
+
+
+def table(rows: list[Row]) -> str:
+    """The rows as text for people."""
+    head = f"{'case':<34} {'ours s':>9} {'peer s':>9} {'ours/peer':>10} {'pairs':>6}  note"
+    return "\n".join([head, "-" * len(head)] + [
+        f"{row.case:<34} {row.ours_s:9.3f} {row.peer_s if row.peer_s is not None else float('nan'):9.3f} {row.ratio if row.ratio is not None else float('nan'):10.2f} {row.pairs:6d}  "
+        f"{row.peer}{'; ' if row.note else ''}{row.note}" for row in rows])
