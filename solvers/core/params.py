@@ -56,13 +56,16 @@ class ParamInfo:
         if self.choices:
             return "one of " + ", ".join(map(str, self.choices))
         unit = f" {self.unit}" if self.unit else ""
+        if self.type is bool:
+            return "yes or no"
         if self.low is not None and self.high is not None:
             return f"{self.low:g} to {self.high:g}{unit}"
         if self.low is not None:
             return f"at least {self.low:g}{unit}"
         if self.high is not None:
             return f"at most {self.high:g}{unit}"
-        return f"a {getattr(self.type, '__name__', str(self.type))}{unit}"
+        word = {int: "a whole number", float: "a number", str: "text", tuple: "values separated by commas"}.get(self.type, "as described")
+        return f"{word}{unit}"
 
 
 @cache
