@@ -1,0 +1,459 @@
+"""`Drawing`: a structure, its fields and marks as named actors on any pyvista plotter. No Qt; it never renders, the owner does, once per change.
+
+    drawing = Drawing(pyvista.Plotter(off_screen=True), LIGHT)
+    drawing.set_structure(structure)
+    drawing.fit()
+"""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from solvers.core.fields import GridField
+from solvers.core.structure import Structure
+
+from ..theme import LIGHT, Theme, rgb
+from ..translate import tr
+from . import bonds as bond_search
+from . import camera, geometry, measure
+from .isosurface import default_level, isosurface, slice_plane
+from .legend import ColourBar
+from .shapes import Arrows, Dots, Lines, Spheres, Sticks, Surface, Texts, vtk_array
+from .styles import DOTS_ABOVE, Style, element_colours, map_colours, per_atom_value, radii, value_range
+from .triad import Triad
+
+__all__ = ["Drawing", "Drawn", "vtk_array"]
+
+#: labels above this number of atoms would be a grey carpet and are left out, with a note
+LABEL_LIMIT = 2000
+_TRIAD_SIZE = 110  # device-independent pixels
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What stands in the picture: positions (n, 3) Å and radii (n,) Å as drawn, images included; owner (n,) = the atom's index in the structure."""
+
+    positions: np.ndarray
+    radii: np.ndarray
+    owner: np.ndarray
+
+
+class Drawing:
+    """Named actors for one structure. Every `set_…` replaces what it names and nothing else; `None` removes it."""
+
+    def __init__(self, plotter: Any, theme: Theme = LIGHT, style: Style | None = None, pixel_ratio: float = 1.0):
+        self.plotter, self.theme, self.style, self.pixel_ratio = plotter, theme, style or Style(), pixel_ratio
+        self.structure: Structure | None = None
+        self.selection: frozenset[int] = frozenset()
+        self.forces: np.ndarray | None = None
+        self.velocities: np.ndarray | None = None
+        self.preview: Structure | None = None
+        self.measurements: tuple[tuple[int, ...], ...] = ()
+        self.field: GridField | None = None
+        self.level: float | None = None
+        self.bonds = bond_search.NONE
+        self.drawn = Drawn(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64))
+        self._positions, self._cell = np.zeros((0, 3)), np.zeros((3, 3))
+        self._notes: dict[str, str] = {}
+        self._slice: tuple[tuple[float, float, float], float] | None = None
+        self._surface: dict[str, Any] | None = None
+        self.atoms, self.dots, self.halo, self.ghost_atoms = Spheres(), Dots(), Spheres(), Spheres()
+        self.sticks, self.ghost_sticks = Sticks(), Sticks()
+        self.cell_lines, self.outer_lines, self.ghost_cell, self.measure_lines = Lines(), Lines(), Lines(), Lines()
+        self.force_arrows, self.velocity_arrows = Arrows(), Arrows()
+        self.positive, self.negative, self.cut, self.body = Surface(), Surface(), Surface(), Surface()
+        self.labels, self.measure_texts = Texts(), Texts()
+        self.bar = ColourBar()
+        named = {"atoms": self.atoms, "dots": self.dots, "bonds": self.sticks, "selection": self.halo, "preview atoms": self.ghost_atoms, "preview bonds": self.ghost_sticks,
+                 "cell": self.cell_lines, "repeated cell": self.outer_lines, "preview cell": self.ghost_cell, "measure lines": self.measure_lines,
+                 "isosurface +": self.positive, "isosurface -": self.negative, "slice": self.cut, "surface": self.body, "labels": self.labels, "measure texts": self.measure_texts}
+        for name, shape in named.items():
+            plotter.add_actor(shape.actor, name=name, render=False, reset_camera=False, pickable=False)
+        for name, arrows in (("forces", self.force_arrows), ("velocities", self.velocity_arrows)):
+            for part, actor in zip(("shafts", "heads"), arrows.actors, strict=True):
+                plotter.add_actor(actor, name=f"{name} {part}", render=False, reset_camera=False, pickable=False)
+        plotter.add_actor(self.bar.actor, name="colour bar", render=False, reset_camera=False, pickable=False)
+        self.triad = Triad(plotter.render_window, plotter.renderer)
+        camera.lights(plotter.renderer)
+        self.set_theme(theme)
+
+    # ---- what to draw --------------------------------------------------------------------------------------------------------
+    def set_structure(self, structure: Structure | None) -> None:
+        """Draw `structure`; marks that no longer fit (selection, forces, measurements of atoms that are gone) are dropped."""
+        self.structure = structure
+        n = 0 if structure is None else len(structure)
+        self.selection = frozenset(k for k in self.selection if k < n)
+        self.measurements = tuple(item for item in self.measurements if max(item) < n)
+        for name in ("forces", "velocities"):
+            if getattr(self, name) is not None and len(getattr(self, name)) != n:
+                setattr(self, name, None)
+        self._positions = np.zeros((0, 3)) if structure is None else structure.positions
+        self._cell = np.zeros((3, 3)) if structure is None else structure.cell
+        self._draw_all()
+
+    def set_style(self, style: Style) -> None:
+        """Draw everything in another style."""
+        self.style = style
+        self.plotter.renderer.GetActiveCamera().SetParallelProjection(not style.perspective)
+        self._draw_all()
+        self._draw_surface()
+        self._draw_field()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Change all colours that depend on light or dark."""
+        self.theme = theme
+        self.plotter.set_background(theme.view_bottom, top=theme.view_top)
+        self.plotter.renderer.GetActiveCamera().SetParallelProjection(not self.style.perspective)
+        self._draw_all()
+        self._draw_field()
+
+    def set_selection(self, atoms: Iterable[int]) -> None:
+        """Halos around these atoms and their images."""
+        n = 0 if self.structure is None else len(self.structure)
+        self.selection = frozenset(int(k) for k in atoms if 0 <= int(k) < n)
+        self._draw_selection()
+
+    def set_forces(self, forces: np.ndarray | None) -> None:
+        """Arrows along forces (N, 3) eV/Å; raises ValueError for another number of rows."""
+        self.forces = self._vectors(forces, "forces")
+        self._draw_vectors()
+        if self.style.colour_by == "force":
+            self._draw_atoms()
+
+    def set_velocities(self, velocities: np.ndarray | None) -> None:
+        """Arrows along velocities (N, 3) Å/fs; raises ValueError for another number of rows."""
+        self.velocities = self._vectors(velocities, "velocities")
+        self._draw_vectors()
+
+    def set_field(self, field: GridField | None, level: float | None = None) -> float | None:
+        """Isosurfaces of `field` at +level and, where the field goes below, -level; level None = a default from the data. Returns the level used."""
+        self.field = field
+        self.level = None if field is None else float(default_level(field) if level is None else abs(level))
+        self._draw_field()
+        return self.level
+
+    def set_slice(self, hkl: tuple[float, float, float] | None, offset: float = 0.5) -> None:
+        """A coloured cut through the field along a lattice plane; None removes it."""
+        self._slice = None if hkl is None else (hkl, offset)
+        self._draw_field()
+
+    def set_surface(self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis") -> None:
+        """A body coloured by a value per point, such as E(n) in GPa; it is scaled to the picture and hides the atoms until None is given."""
+        self._surface = None if points is None else {"points": np.array(points, float), "triangles": np.array(triangles, np.int64), "values": np.array(values, float), "title": title,
+                                                     "colour_map": colour_map}
+        self._draw_surface()
+
+    def set_preview(self, structure: Structure | None) -> None:
+        """A ghost of a structure that is not accepted yet, over the present one."""
+        self.preview = structure
+        self._draw_preview()
+
+    def set_measurements(self, measurements: Iterable[tuple[int, ...]]) -> None:
+        """Lines and texts for tuples of 2, 3 or 4 atoms."""
+        self.measurements = tuple(tuple(int(k) for k in item) for item in measurements)
+        self._draw_measurements()
+
+    def update_positions(self, positions: np.ndarray, cell: np.ndarray | None = None) -> None:
+        """The fast road of playback: the same atoms elsewhere. Arrays are overwritten in place; bonds are searched anew. Raises ValueError for another number of atoms."""
+        if self.structure is None or np.shape(positions) != (len(self.structure), 3):
+            raise ValueError(f"A frame with positions of shape {np.shape(positions)} does not belong to the {0 if self.structure is None else len(self.structure)} atoms shown. "
+                             "Show its structure first.")
+        self._positions = np.array(positions, float)
+        if cell is not None and not np.array_equal(cell, self._cell):
+            self._cell = np.array(cell, float)
+            self._draw_cell()
+        at = geometry.shifted_images(self._positions, self._shifts())
+        self.drawn = Drawn(at, self.drawn.radii, self.drawn.owner)
+        (self.dots if self._as_dots() else self.atoms).move(at)
+        self._draw_bonds()
+        if self.selection:
+            self._draw_selection()
+        if self.forces is not None or self.velocities is not None:
+            self._draw_vectors()
+        if self.measurements:
+            self._draw_measurements()
+        if self.style.labels:
+            self._draw_labels()
+
+    # ---- camera ----------------------------------------------------------------------------------------------------------------
+    def fit(self) -> None:
+        """Bring everything into the picture without turning the camera."""
+        centre, radius = self.extent()
+        camera.fit(self.plotter.renderer.GetActiveCamera(), centre, radius, self.aspect())
+        camera.clip(self.plotter.renderer, centre, radius)
+
+    def look_along(self, axis: str) -> None:
+        """Look along x, y, z or a, b, c ("-" in front: from the other side) and fit. Raises ValueError for another axis."""
+        camera.look_along(self.plotter.renderer.GetActiveCamera(), axis, self._cell)
+        self.fit()
+
+    def extent(self) -> tuple[np.ndarray, float]:
+        """Centre (3,) and radius in Å of a sphere around all that is drawn."""
+        if self._surface is not None:
+            return np.zeros(3), 1.15 * float(np.linalg.norm(self._surface["points"], axis=1).max())
+        parts = [self.drawn.positions] if len(self.drawn.positions) else []
+        edges = geometry.cell_edges(self._cell, self.style.repeat)
+        if len(edges) and (self.style.cell or not parts):
+            parts.append(edges.reshape(-1, 3))
+        if self.preview is not None:
+            parts += [self.preview.positions, geometry.cell_edges(self.preview.cell).reshape(-1, 3)]
+        if not parts:
+            return np.zeros(3), 5.0
+        points = np.concatenate(parts)
+        centre = 0.5 * (points.min(axis=0) + points.max(axis=0))
+        margin = float(self.drawn.radii.max()) if len(self.drawn.radii) else 0.5
+        return centre, float(np.linalg.norm(points - centre, axis=1).max()) + margin
+
+    def aspect(self) -> float:
+        """Width over height of the render window."""
+        width, height = self.plotter.render_window.GetSize()
+        return width / height if width > 0 and height > 0 else 1.0
+
+    def resized(self) -> None:
+        """Call after the window changed its size or pixel ratio."""
+        width, height = self.plotter.render_window.GetSize()
+        self.triad.place(width, height, round(_TRIAD_SIZE * self.pixel_ratio))
+
+    @property
+    def notes(self) -> list[str]:
+        """What is not drawn and why; to be shown, never hidden."""
+        return list(self._notes.values())
+
+    def copy_from(self, other: Drawing) -> None:
+        """Draw what `other` draws, from the same camera; used for pictures off screen."""
+        for name in ("structure", "selection", "forces", "velocities", "preview", "measurements", "field", "level", "_positions", "_cell", "_slice", "_surface"):
+            setattr(self, name, getattr(other, name))
+        self.theme, self.style = other.theme, other.style
+        self._draw_surface()
+        self.plotter.renderer.GetActiveCamera().DeepCopy(other.plotter.renderer.GetActiveCamera())
+        camera.clip(self.plotter.renderer, *self.extent())
+        self.resized()
+
+    def close(self) -> None:
+        """Take out what pyvista does not know about."""
+        self.triad.close()
+
+    # ---- drawing ---------------------------------------------------------------------------------------------------------------
+    def _draw_all(self) -> None:
+        self._notes.clear()
+        self._draw_atoms()
+        self._draw_bonds()
+        self._draw_cell()
+        self._draw_selection()
+        self._draw_vectors()
+        self._draw_labels()
+        self._draw_measurements()
+        self._draw_preview()
+        self.resized()
+
+    def _shifts(self) -> np.ndarray:
+        return geometry.image_shifts(self._cell, self.style.repeat)
+
+    def _count(self) -> int:
+        return 0 if self.structure is None else len(self.structure) * int(np.prod(self.style.repeat))
+
+    def _as_dots(self) -> bool:
+        return self.style.representation == "dots" or self._count() > DOTS_ABOVE
+
+    def _hidden(self) -> bool:
+        return self._surface is not None
+
+    def _font(self, size: int = 13) -> int:
+        return round(size * self.pixel_ratio)
+
+    def _draw_atoms(self) -> None:
+        shifts = self._shifts()
+        n = 0 if self.structure is None else len(self.structure)
+        numbers = self.structure.numbers if n else np.zeros(0, np.int64)
+        at = geometry.shifted_images(self._positions, shifts)
+        size = geometry.images(radii(numbers, self.style), len(shifts))
+        owner = np.tile(np.arange(n), len(shifts))
+        self.drawn = Drawn(at, size, owner)
+        colours = geometry.images(self._colours(), len(shifts))
+        dots = self._as_dots()
+        self.atoms.set(*((np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0), np.zeros(0, np.int64)) if dots else (at, colours, size, owner)))
+        self.dots.set(*((at, colours, 4.0 * self.pixel_ratio, owner) if dots else (np.zeros((0, 3)), np.zeros((0, 3), np.uint8), 1.0, np.zeros(0, np.int64))))
+        if dots and self.style.representation != "dots":
+            self._notes["dots"] = tr("{count} atoms are drawn as dots: above {limit} spheres would be slow.", count=f"{self._count():,}", limit=f"{DOTS_ABOVE:,}")
+        for shape in (self.atoms, self.dots):
+            if self._hidden():
+                shape.actor.VisibilityOff()
+
+    def _colours(self) -> np.ndarray:
+        """(N, 3) uint8 of the structure's own atoms; sets the colour bar."""
+        self._notes.pop("colour", None)
+        self.bar.hide()
+        if self.structure is None:
+            return np.zeros((0, 3), np.uint8)
+        by = self.style.colour_by
+        if by == "element":
+            return element_colours(self.structure.numbers)
+        values = self.forces if by == "force" else self.structure.arrays.get(by)
+        if values is None or np.asarray(values).dtype.kind not in "biuf":
+            self._notes["colour"] = tr("There are no numbers called {name} for these atoms; colours show elements.", name=by)
+            return element_colours(self.structure.numbers)
+        numbers = per_atom_value(values)
+        low, high = self.style.colour_range or value_range(numbers)
+        self.bar.set(self.style.colour_map, low, high, tr("force, eV/Å") if by == "force" else by, rgb(self.theme.view_text), self._font())
+        return map_colours(numbers, self.style.colour_map, low, high)
+
+    def _bonds_wanted(self) -> bool:
+        return self.structure is not None and self.style.bonds and self.style.representation in ("ball and stick", "sticks") and not self._hidden()
+
+    def _draw_bonds(self) -> None:
+        self._notes.pop("bonds", None)
+        self.bonds = bond_search.NONE
+        if self._bonds_wanted():
+            if self._count() > bond_search.LIMIT:
+                self._notes["bonds"] = tr("Bonds are not drawn above {limit} atoms.", limit=f"{bond_search.LIMIT:,}")
+            else:
+                self.bonds = bond_search.find_bonds(self.structure.numbers, self._positions, self._cell, self.structure.pbc, scale=self.style.bond_reach)
+        shifts = self._shifts()
+        starts, vectors = geometry.half_bonds(self.bonds, self._positions, self._cell, shifts)
+        colours = self._atom_colours()[geometry.half_bond_owner(self.bonds)] if len(self.bonds) else np.zeros((0, 3), np.uint8)
+        self.sticks.set(starts, vectors, geometry.images(colours, len(shifts)), self.style.bond_radius * (1.6 if self.style.representation == "sticks" else 1.0))
+
+    def _atom_colours(self) -> np.ndarray:
+        """(N, 3) uint8 as they stand in the picture."""
+        shape = self.dots if self._as_dots() else self.atoms
+        return shape.array("rgb")[:len(self.structure)]
+
+    def _draw_cell(self) -> None:
+        wanted = self.style.cell and not self._hidden()
+        edges = geometry.cell_edges(self._cell) if wanted else np.zeros((0, 2, 3))
+        self.cell_lines.set(edges, rgb(self.theme.cell), 1.6 * self.pixel_ratio)
+        outer = geometry.cell_edges(self._cell, self.style.repeat) if wanted and self.style.repeat != (1, 1, 1) else np.zeros((0, 2, 3))
+        self.outer_lines.set(outer, rgb(self.theme.cell), 1.0 * self.pixel_ratio, 0.45)
+        lattice = self.style.axes == "abc" and np.linalg.norm(self._cell, axis=1).max() > 1e-9 and not self._hidden()
+        directions = self._cell if lattice else np.eye(3)
+        names = "" if not self.style.axes else "abc" if lattice else "xyz"
+        self.triad.set(directions, names, rgb(self.theme.view_text), self._font(12))
+
+    def _draw_selection(self) -> None:
+        chosen = np.isin(self.drawn.owner, np.fromiter(self.selection, np.int64, len(self.selection))) if self.selection and not self._hidden() else np.zeros(len(self.drawn.owner), bool)
+        at, size = self.drawn.positions[chosen], self.drawn.radii[chosen]
+        self.halo.set(at, rgb(self.theme.selected), size * 1.12 + 0.13, self.drawn.owner[chosen])
+        look = self.halo.actor.GetProperty()
+        look.SetOpacity(0.5)
+        look.SetAmbient(0.9)
+        look.SetDiffuse(0.25)
+        look.SetSpecular(0.0)
+
+    def _vectors(self, values: np.ndarray | None, what: str) -> np.ndarray | None:
+        if values is None:
+            return None
+        values = np.array(values, float)
+        n = 0 if self.structure is None else len(self.structure)
+        if values.shape != (n, 3):
+            raise ValueError(f"{what.capitalize()} of shape {values.shape} do not fit {n} atoms. Allowed: ({n}, 3).")
+        return values
+
+    def _draw_vectors(self) -> None:
+        for arrows, values, scale, colour in ((self.force_arrows, self.forces, self.style.force_scale, self.theme.force),
+                                              (self.velocity_arrows, self.velocities, self.style.velocity_scale, self.theme.velocity)):
+            if values is None or self._hidden():
+                arrows.set(np.zeros((0, 3)), np.zeros((0, 3)), rgb(colour))
+                continue
+            vectors = np.tile(self.arrow_lengths(values, scale), (int(np.prod(self.style.repeat)), 1))
+            length = np.linalg.norm(vectors, axis=1, keepdims=True)
+            starts = self.drawn.positions + vectors / np.maximum(length, 1e-12) * 0.9 * self.drawn.radii[:, None]
+            arrows.set(starts, vectors, rgb(colour))
+
+    @staticmethod
+    def arrow_lengths(values: np.ndarray, scale: float | None) -> np.ndarray:
+        """(N, 3) Å: values times `scale`; scale None makes the longest arrow 2 Å."""
+        longest = float(np.linalg.norm(values, axis=1).max(initial=0.0))
+        return values * (scale if scale is not None else 2.0 / longest if longest > 0 else 0.0)
+
+    def _draw_labels(self) -> None:
+        self._notes.pop("labels", None)
+        texts: list[str] = []
+        if self.style.labels and self.structure is not None and not self._hidden():
+            if self._count() > LABEL_LIMIT:
+                self._notes["labels"] = tr("Labels are not drawn above {limit} atoms.", limit=f"{LABEL_LIMIT:,}")
+            else:
+                symbols = self.structure.symbols
+                texts = [{"element": symbols[k], "index": str(k), "both": f"{symbols[k]}{k}"}[self.style.labels] for k in self.drawn.owner]
+        self.labels.set(self.drawn.positions if texts else np.zeros((0, 3)), texts, rgb(self.theme.view_text), self._font(), back=rgb(self.theme.view_bottom))
+
+    def _draw_measurements(self) -> None:
+        segments, places, texts = [], [], []
+        if self.structure is not None and not self._hidden():
+            now = self.structure.with_(positions=self._positions, cell=self._cell)
+            for item in self.measurements:
+                points = measure.chain(now, item)
+                segments += [points[k:k + 2] for k in range(len(points) - 1)]
+                if len(item) > 1:
+                    places.append(points[1] if len(item) == 3 else points.mean(axis=0))
+                    texts.append(measure.short_text(now, item))
+        self.measure_lines.set(np.array(segments).reshape(-1, 2, 3), rgb(self.theme.measure), 2.0 * self.pixel_ratio)
+        self.measure_texts.set(np.array(places).reshape(-1, 3), texts, rgb(self.theme.measure), self._font(14), back=rgb(self.theme.view_bottom))
+
+    def _draw_preview(self) -> None:
+        ghost = None if self._hidden() else self.preview
+        colour = rgb(self.theme.preview)
+        at = np.zeros((0, 3)) if ghost is None else ghost.positions
+        numbers = np.zeros(0, np.int64) if ghost is None else ghost.numbers
+        self.ghost_atoms.set(at, colour, radii(numbers, self.style) * 1.03, np.arange(len(at)))
+        found = bond_search.NONE
+        if ghost is not None and len(ghost) <= bond_search.LIMIT and self.style.bonds:
+            found = bond_search.find_bonds(ghost.numbers, ghost.positions, ghost.cell, ghost.pbc, scale=self.style.bond_reach)
+        starts, vectors = geometry.half_bonds(found, at, np.zeros((3, 3)) if ghost is None else ghost.cell, np.zeros((1, 3)))
+        self.ghost_sticks.set(starts, vectors, colour, self.style.bond_radius)
+        for shape in (self.ghost_atoms, self.ghost_sticks):
+            shape.actor.GetProperty().SetOpacity(0.45)
+        self.ghost_cell.set(np.zeros((0, 2, 3)) if ghost is None else geometry.cell_edges(ghost.cell), colour, 1.6 * self.pixel_ratio)
+
+    def _draw_field(self) -> None:
+        self._notes.pop("field", None)
+        self.positive.hide()
+        self.negative.hide()
+        self.cut.hide()
+        if self.field is None or self._hidden():
+            return
+        values = self.field.values.sum(axis=0)
+        reached = False
+        for shape, sign, colour in ((self.positive, 1.0, self.theme.positive), (self.negative, -1.0, self.theme.negative)):
+            if sign * float((sign * values).max()) * sign > self.level:
+                points, triangles, normals = isosurface(self.field, sign * self.level, repeat=self.style.repeat)
+                shape.set(points, triangles, normals=normals, colours=rgb(colour), opacity=0.55)
+                reached = reached or len(triangles) > 0
+        if not reached and self._slice is None:
+            self._notes["field"] = tr("{name} does not reach ±{level} {unit}; it lies between {low} and {high}.", name=self.field.name, level=f"{self.level:.4g}", unit=self.field.unit,
+                                      low=f"{values.min():.4g}", high=f"{values.max():.4g}")
+        if self._slice is not None:
+            points, triangles, numbers = slice_plane(self.field, *self._slice)
+            low, high = value_range(values.ravel())
+            name = "cool-warm" if low < 0 < high else "viridis"
+            if name == "cool-warm":
+                high = max(-low, high)
+                low = -high
+            self.cut.set(points, triangles, colours=map_colours(numbers, name, low, high), lit=False)
+            self.bar.set(name, low, high, f"{self.field.name}, {self.field.unit}", rgb(self.theme.view_text), self._font())
+        elif self.style.colour_by == "element":
+            self.bar.hide()
+
+    def _draw_surface(self) -> None:
+        self._draw_all()
+        self._draw_field()
+        if self._surface is None:
+            self.body.hide()
+            return
+        item = self._surface
+        low, high = value_range(item["values"])
+        points, triangles = item["points"], item["triangles"]
+        self.body.set(points, triangles, normals=_point_normals(points, triangles), colours=map_colours(item["values"], item["colour_map"], low, high))
+        self.bar.set(item["colour_map"], low, high, item["title"], rgb(self.theme.view_text), self._font())
+
+
+def _point_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(N, 3) unit normals: area-weighted means of the adjoining triangles'."""
+    faces = np.cross(points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]])
+    out = np.zeros_like(points)
+    for k in range(3):
+        np.add.at(out, triangles[:, k], faces)
+    out /= np.maximum(np.linalg.norm(out, axis=1), 1e-300)[:, None]
+    return out if np.einsum("ni,ni->", out, points) >= 0 else -out

@@ -1,0 +1,47 @@
+"""The bar that explains colours by value."""
+from __future__ import annotations
+
+from vtkmodules.vtkCommonCore import vtkLookupTable
+from vtkmodules.vtkRenderingAnnotation import vtkScalarBarActor
+
+from .shapes import Colour
+from .styles import lookup_table
+
+
+class ColourBar:
+    """A scalar bar at the right edge; `actor` goes into a plotter."""
+
+    def __init__(self):
+        self.actor = vtkScalarBarActor()
+        self.actor.SetOrientationToVertical()
+        self.actor.SetPosition(0.90, 0.22)
+        self.actor.SetWidth(0.075)
+        self.actor.SetHeight(0.56)
+        self.actor.SetBarRatio(0.22)
+        self.actor.SetNumberOfLabels(5)
+        self.actor.UnconstrainedFontSizeOn()
+        self.actor.SetVerticalTitleSeparation(8)
+        self.actor.VisibilityOff()
+
+    def set(self, colour_map: str, low: float, high: float, title: str, colour: Colour, font_size: int) -> None:
+        """Show `colour_map` from `low` to `high` with `title` (name and unit)."""
+        table = vtkLookupTable()
+        rows = lookup_table(colour_map)
+        table.SetNumberOfTableValues(len(rows))
+        for k, row in enumerate(rows / 255.0):
+            table.SetTableValue(k, *map(float, row), 1.0)
+        table.SetRange(low, high)
+        self.actor.SetLookupTable(table)
+        self.actor.SetTitle(title)
+        self.actor.SetLabelFormat("{:.4g}")
+        for text in (self.actor.GetTitleTextProperty(), self.actor.GetLabelTextProperty()):
+            text.SetColor(*colour)
+            text.SetFontSize(font_size)
+            text.ItalicOff()
+            text.BoldOff()
+            text.ShadowOff()
+        self.actor.VisibilityOn()
+
+    def hide(self) -> None:
+        """No values are coloured."""
+        self.actor.VisibilityOff()

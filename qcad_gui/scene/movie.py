@@ -1,0 +1,115 @@
+"""Pictures and films to files: one still at any size, PNG series, GIF. Drawn off screen, so the window's size and what covers it do not matter."""
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import numpy as np
+import pyvista
+from vtkmodules.vtkRenderingOpenGL2 import vtkOpenGLFXAAPass, vtkRenderStepsPass, vtkSSAAPass
+
+from solvers.core.errors import SetupError
+
+from ..translate import tr
+
+#: pixels along one side; most drivers refuse more
+LARGEST = 8192
+
+
+def set_quality(renderer, still: bool) -> None:
+    """Smooth edges: four samples per pixel for a picture that stands still, a cheap filter while it moves."""
+    if getattr(renderer, "_qcad_still", None) is still:
+        return
+    renderer._qcad_still = still
+    steps = vtkRenderStepsPass()
+    smooth = vtkSSAAPass() if still else vtkOpenGLFXAAPass()
+    smooth.SetDelegatePass(steps)
+    renderer.SetPass(smooth)
+
+
+def still(drawing, size: tuple[int, int], *, pixel_ratio: float = 1.0, transparent: bool = False) -> np.ndarray:
+    """(height, width, 3 or 4) uint8: what `drawing` shows, from the same camera, at `size` pixels. Raises SetupError for a size no driver can draw."""
+    width, height = size
+    if not (16 <= width <= LARGEST and 16 <= height <= LARGEST):
+        raise SetupError(f"A picture of {width} × {height} pixels cannot be drawn.", hint=f"Allowed: 16 to {LARGEST} along each side.")
+    with Studio(drawing, size, pixel_ratio) as studio:
+        return studio.shoot(transparent)
+
+
+class Studio:
+    """An off-screen copy of a drawing that can shoot many frames. Use as a context manager."""
+
+    def __init__(self, drawing, size: tuple[int, int], pixel_ratio: float = 1.0):
+        from .draw import Drawing
+        self.plotter = pyvista.Plotter(off_screen=True, window_size=size)
+        self.plotter.camera_set = True  # else the first screenshot turns the camera to pyvista's own default
+        self.drawing = Drawing(self.plotter, drawing.theme, drawing.style, pixel_ratio)
+        self.drawing.copy_from(drawing)
+        set_quality(self.plotter.renderer, still=True)
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self.drawing.close()
+        self.plotter.renderer.SetPass(None)
+        self.plotter.close()
+
+    def shoot(self, transparent: bool = False) -> np.ndarray:
+        """(height, width, 3 or 4) uint8 of the present state."""
+        return np.array(self.plotter.screenshot(None, return_img=True, transparent_background=transparent))
+
+
+def save(image: np.ndarray, path: str | Path) -> Path:
+    """Write (height, width, 3 or 4) uint8 as PNG, JPEG, TIFF or BMP by the file's ending; raises SetupError for another ending. Written beside and renamed: no half file."""
+    from PIL import Image
+    path = Path(path)
+    if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"):
+        raise SetupError(f"A picture cannot be written as {path.suffix or 'a file without an ending'!r}.", hint="Allowed: .png, .jpg, .tif, .bmp.")
+    picture = Image.fromarray(image)
+    if path.suffix.lower() in (".jpg", ".jpeg", ".bmp"):
+        picture = picture.convert("RGB")
+    part = path.with_name(f".{path.name}.part{path.suffix}")
+    picture.save(part)
+    os.replace(part, path)
+    return path
+
+
+def record(drawing, frames: Iterable[tuple[np.ndarray, np.ndarray | None]], path: str | Path, *, size: tuple[int, int] = (1280, 720), fps: float = 25.0,
+           progress: Callable[[int], bool] | None = None) -> list[Path]:
+    """Film `frames` of (positions (N, 3) Å, cell or None) with the drawing's camera and style; returns the files written.
+
+    PATH.gif is one looping GIF; PATH.png a series PATH-00000.png …, which every video program reads. `progress(k)` is called after frame k and stops the film by returning False.
+    Raises SetupError for another ending or no frames.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in (".gif", ".png"):
+        raise SetupError(f"A film cannot be written as {path.suffix or 'a file without an ending'!r}.", hint="Allowed: .gif, or .png for a series of pictures.")
+    if not 0.1 <= fps <= 120:
+        raise SetupError(f"{fps} frames per second are not possible.", hint="Allowed: 0.1 to 120.")
+    written: list[Path] = []
+    pictures = []
+    with Studio(drawing, size) as studio:
+        for k, (positions, cell) in enumerate(frames):
+            studio.drawing.update_positions(positions, cell)
+            image = studio.shoot()
+            if path.suffix.lower() == ".png":
+                written.append(save(image, path.with_name(f"{path.stem}-{k:05d}.png")))
+            else:
+                pictures.append(_indexed(image))
+            if progress is not None and progress(k) is False:
+                break
+    if pictures:
+        part = path.with_name(f".{path.name}.part.gif")
+        pictures[0].save(part, save_all=True, append_images=pictures[1:], duration=round(1000.0 / fps), loop=0, optimize=False)
+        os.replace(part, path)
+        written.append(path)
+    if not written:
+        raise SetupError(tr("The film has no frames."), hint=tr("Open a trajectory first."))
+    return written
+
+
+def _indexed(image: np.ndarray):
+    from PIL import Image
+    return Image.fromarray(image).quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)

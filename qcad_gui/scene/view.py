@@ -1,0 +1,642 @@
+"""`SceneView`: the one widget that shows atoms, and the only place where Qt meets VTK.
+
+Rules (each has cost somebody a crash): GUI thread only; one render per change (`_changed` schedules one paint); no auto-update timer; closed before its window dies.
+Where OpenGL is not available the widget shows a sentence instead of a picture and everything else keeps working: `available` is False, calls change state and draw nothing.
+"""
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, QThread, QTimer, Signal
+from PySide6.QtGui import QGuiApplication, QMouseEvent, QSurfaceFormat, QWheelEvent
+from PySide6.QtWidgets import QApplication, QLabel, QRubberBand, QVBoxLayout, QWidget
+from pyvistaqt import QtInteractor
+
+from solvers.core.errors import RunError
+from solvers.core.fields import GridField
+from solvers.core.structure import Structure
+
+from ..theme import LIGHT, MEDIUM, Theme
+from ..translate import tr
+from . import camera, measure, mouse, movie
+from .draw import Drawing
+from .pick import Projector, in_box, pick
+from .styles import Style
+
+_CLICK_PIXELS = 4.0  # a press that moves less is a click
+_STILL_AFTER = 220  # ms without a change until the picture is drawn once more in full quality
+_HOVER_LIMIT = 20_000  # atoms; above, hovering is not followed
+_BUTTONS = {Qt.MouseButton.LeftButton: "left", Qt.MouseButton.MiddleButton: "middle", Qt.MouseButton.RightButton: "right"}
+_KEYS = {Qt.KeyboardModifier.ShiftModifier: "shift", Qt.KeyboardModifier.ControlModifier: "ctrl", Qt.KeyboardModifier.AltModifier: "alt"}
+
+
+class _Canvas(QtInteractor):
+    """The interactor with VTK's own mouse, keyboard and drop handling taken out: `owner` gets the mouse, the window's actions get the keys."""
+
+    def __init__(self, owner: SceneView):
+        super().__init__(owner, auto_update=False, multi_samples=0)
+        self.owner = owner
+        self.setAcceptDrops(False)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.owner.pressed(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.owner.moved(event)
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.owner.released(event)
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
+        self.owner.double_pressed(event)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
+        self.owner.wheeled(event)
+
+    def keyPressEvent(self, event) -> None:  # noqa: N802
+        event.ignore()
+
+    def keyReleaseEvent(self, event) -> None:  # noqa: N802
+        event.ignore()
+
+    def enterEvent(self, event) -> None:  # noqa: N802
+        event.accept()
+
+    def leaveEvent(self, event) -> None:  # noqa: N802
+        self.owner.left()
+
+    def resizeGL(self, width: int, height: int) -> None:  # noqa: N802
+        super().resizeGL(width, height)
+        self.owner.canvas_resized()
+
+
+class SceneView(QWidget):
+    """Shows one structure with its fields and marks. All positions are Å, all screen positions device-independent pixels of this widget."""
+
+    atom_clicked = Signal(int, object)  # atom, Qt.KeyboardModifiers
+    empty_clicked = Signal()
+    box_selected = Signal(list, object)  # atoms, Qt.KeyboardModifiers
+    atom_hovered = Signal(int)  # -1 = none
+    measured = Signal(list)  # 2, 3 or 4 atoms
+    double_clicked = Signal(int)
+    drag_moved = Signal(list, object)  # atoms, (3,) Å since the drag began
+    drag_finished = Signal(list, object)
+    context_requested = Signal(int, QPoint)  # atom or -1, global position
+    files_dropped = Signal(list)  # paths as text
+    notes_changed = Signal(list)  # sentences: what is not drawn and why
+
+    def __init__(self, parent: QWidget | None = None, *, theme: Theme = LIGHT, style: Style | None = None):
+        super().__init__(parent)
+        self.setObjectName("scene_view")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAcceptDrops(True)
+        self.setMinimumSize(QSize(240, 180))
+        self.setAccessibleName(tr("Picture of the structure"))
+        self.theme, self.mode, self.preset = theme, "view", "default"
+        self.empty_text = tr("Open a structure or build one.\nDrop a file here, or press Ctrl+K and type what you want to do.")
+        self.canvas: _Canvas | None = None
+        self.drawing: Drawing | None = None
+        self._structure: Structure | None = None
+        self._selection: frozenset[int] = frozenset()
+        self._style = style or Style()
+        self._press: QPointF | None = None
+        self._last = QPointF()
+        self._action: str | None = None
+        self._dragged: list[int] = []
+        self._drag_vector = np.zeros(3)
+        self._moved = False
+        self._box_next = False
+        self._hovered = -1
+        self._sized = False
+        self._measuring: list[int] = []
+        self._last_notes: list[str] = []
+        self._layout = QVBoxLayout(self)
+        self._layout.setContentsMargins(0, 0, 0, 0)
+        self._message = QLabel(self)
+        self._message.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._message.setWordWrap(True)
+        self._message.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._banner = QLabel(self)
+        self._banner.setWordWrap(True)
+        self._banner.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._banner.hide()
+        self._rubber = QRubberBand(QRubberBand.Shape.Rectangle, self)
+        self._still = QTimer(self)
+        self._still.setSingleShot(True)
+        self._still.setInterval(_STILL_AFTER)
+        self._still.timeout.connect(self._draw_still)
+        self._make_canvas()
+        self.set_theme(theme)
+
+    # ---- life --------------------------------------------------------------------------------------------------------------------
+    @property
+    def available(self) -> bool:
+        """False where OpenGL is missing: nothing is drawn, a sentence is shown."""
+        return self.drawing is not None
+
+    def _make_canvas(self) -> None:
+        reason = opengl_missing()
+        if not reason:
+            try:
+                self.canvas = _Canvas(self)
+                self.drawing = Drawing(self.canvas, self.theme, self._style, self.devicePixelRatioF())
+            except (RuntimeError, OSError, ImportError) as error:  # pyvista's RenderWindowUnavailable is a RuntimeError
+                reason = str(error)
+        if reason:
+            self._give_up(reason)
+            return
+        self._layout.addWidget(self.canvas)
+        camera.start(self.canvas.camera)
+        self.drawing.fit()
+        self._set_passes(still=True)
+        self._message.raise_()
+        self._banner.raise_()
+
+    def _give_up(self, reason: str) -> None:
+        """Show a sentence instead of a picture."""
+        canvas, self.canvas, self.drawing = self.canvas, None, None
+        if canvas is not None:
+            self._layout.removeWidget(canvas)
+            canvas.close()
+            canvas.deleteLater()
+        self.empty_text = tr("The picture cannot be drawn: {reason}\nEverything else works. Install an OpenGL driver (Debian: libgl1-mesa-dri libegl1) or set LIBGL_ALWAYS_SOFTWARE=1 "
+                             "and start the program again.", reason=reason)
+        self._show_message()
+
+    def showEvent(self, event) -> None:  # noqa: N802
+        super().showEvent(event)
+        QTimer.singleShot(0, self, self._check_context)
+
+    def _check_context(self) -> None:
+        if self.canvas is not None and self.isVisible() and not self.canvas.isValid():
+            self._give_up(tr("this display gives no OpenGL context."))
+
+    def closeEvent(self, event) -> None:  # noqa: N802
+        self.shut_down()
+        super().closeEvent(event)
+
+    def shut_down(self) -> None:
+        """Free VTK and OpenGL while the window still exists; the main window's closeEvent calls it before its own. Calling it twice does no harm."""
+        self._still.stop()
+        if self.canvas is None:
+            return
+        canvas, drawing = self.canvas, self.drawing
+        self.canvas = self.drawing = None
+        drawing.close()
+        canvas.renderer.SetPass(None)
+        canvas.owner = self  # events still queued find a closed view
+        canvas.close()
+
+    # ---- what to show --------------------------------------------------------------------------------------------------------------
+    @property
+    def structure(self) -> Structure | None:
+        """What is shown."""
+        return self._structure
+
+    @property
+    def selection(self) -> frozenset[int]:
+        """The highlighted atoms."""
+        return self._selection
+
+    @property
+    def style_now(self) -> Style:
+        """The style in use."""
+        return self._style
+
+    def set_structure(self, structure: Structure | None, *, keep_camera: bool | None = None) -> None:
+        """Show `structure` (None: the empty view). The camera stays when the new one fills about the same space, unless `keep_camera` says otherwise."""
+        before = self._structure
+        self._structure = structure
+        n = 0 if structure is None else len(structure)
+        self._selection = frozenset(k for k in self._selection if k < n)
+        self._measuring = []
+        self._hovered = -1
+        if self.drawing is not None:
+            old_centre, old_radius = self.drawing.extent()
+            self.drawing.set_measurements(())
+            self.drawing.set_structure(structure)
+            centre, radius = self.drawing.extent()
+            near = before is not None and np.linalg.norm(centre - old_centre) < 0.5 * old_radius and 0.6 < radius / max(old_radius, 1e-9) < 1.6
+            if not (near if keep_camera is None else keep_camera):
+                self.drawing.fit()
+        self._show_message()
+        self._changed()
+
+    def show_frame(self, positions: np.ndarray, cell: np.ndarray | None = None) -> None:
+        """Playback: the same atoms elsewhere, drawn in place. Raises ValueError for another number of atoms."""
+        if self.drawing is not None:
+            self.drawing.update_positions(positions, cell)
+            self._changed(moving=True)
+
+    def set_selection(self, atoms: Iterable[int]) -> None:
+        """Highlight these atoms."""
+        n = 0 if self._structure is None else len(self._structure)
+        self._selection = frozenset(int(k) for k in atoms if 0 <= int(k) < n)
+        if self.drawing is not None:
+            self.drawing.set_selection(self._selection)
+        self._changed()
+
+    def set_mode(self, mode: str) -> None:
+        """"view", "select", "edit" or "measure"; raises ValueError for another."""
+        if mode not in mouse.MODES:
+            raise ValueError(f"There is no mode {mode!r}. Allowed: {', '.join(mouse.MODES)}.")
+        self.mode = mode
+        self._box_next = False
+        if mode != "measure":
+            self.clear_measurement()
+        self.setCursor({"view": Qt.CursorShape.ArrowCursor, "select": Qt.CursorShape.CrossCursor, "edit": Qt.CursorShape.PointingHandCursor, "measure": Qt.CursorShape.CrossCursor}[mode])
+
+    def set_preset(self, preset: str) -> None:
+        """Mouse preset: "default", "ovito", "q-studio", "blender"; raises ValueError for another."""
+        if preset not in mouse.PRESETS:
+            raise ValueError(f"There is no mouse preset {preset!r}. Allowed: {', '.join(mouse.PRESETS)}.")
+        self.preset = preset
+
+    def set_style(self, **changes: Any) -> None:
+        """Change parameters of `styles.Style` by name; raises TypeError or ValueError for what is not one."""
+        self._style = self._style.but(**changes)
+        if self.drawing is not None:
+            self.drawing.set_style(self._style)
+            if "repeat" in changes:
+                self.drawing.fit()
+        self._changed()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Light or dark."""
+        self.theme = theme
+        self._message.setStyleSheet(f"color: {theme.muted}; font-size: 13pt; background: transparent;")
+        self._banner.setStyleSheet(f"color: {theme.view_text}; background: {theme.alternate}; border: 1px solid {theme.border}; border-radius: 4px; padding: 4px 8px;")
+        if self.drawing is not None:
+            self.drawing.set_theme(theme)
+        self._show_message()
+        self._changed()
+
+    def set_forces(self, forces: np.ndarray | None) -> None:
+        """Arrows for forces (N, 3) eV/Å."""
+        if self.drawing is not None:
+            self.drawing.set_forces(forces)
+        self._changed()
+
+    def set_velocities(self, velocities: np.ndarray | None) -> None:
+        """Arrows for velocities (N, 3) Å/fs."""
+        if self.drawing is not None:
+            self.drawing.set_velocities(velocities)
+        self._changed()
+
+    def set_field(self, field: GridField | None, level: float | None = None) -> float | None:
+        """Isosurfaces at ±level (None: a default from the data); returns the level used."""
+        used = self.drawing.set_field(field, level) if self.drawing is not None else None
+        self._changed()
+        return used
+
+    def set_slice(self, hkl: tuple[float, float, float] | None, offset: float = 0.5) -> None:
+        """A coloured cut through the field along (hkl); None removes it."""
+        if self.drawing is not None:
+            self.drawing.set_slice(hkl, offset)
+        self._changed()
+
+    def set_surface(self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis") -> None:
+        """A body with a value per point instead of the atoms, such as Young's modulus over directions; None brings the atoms back."""
+        if self.drawing is not None:
+            self.drawing.set_surface(points, triangles, values, title=title, colour_map=colour_map)
+            self.drawing.fit()
+        self._show_message()
+        self._changed()
+
+    def set_preview(self, structure: Structure | None) -> None:
+        """A ghost of what a builder is about to make."""
+        if self.drawing is not None:
+            self.drawing.set_preview(structure)
+            if structure is not None:
+                self.drawing.fit()
+        self._show_message()
+        self._changed()
+
+    def set_measurements(self, measurements: Iterable[tuple[int, ...]]) -> None:
+        """Measurement lines for tuples of 2 to 4 atoms."""
+        if self.drawing is not None:
+            self.drawing.set_measurements(measurements)
+        self._changed()
+
+    def clear_measurement(self) -> None:
+        """Forget the atoms clicked in measure mode."""
+        self._measuring = []
+        self.set_measurements(())
+
+    def measurement_text(self) -> str:
+        """The sentence of the present measurement, "" when fewer than two atoms were clicked."""
+        return measure.sentence(self._structure, tuple(self._measuring)) if self._structure is not None and len(self._measuring) > 1 else ""
+
+    # ---- camera ----------------------------------------------------------------------------------------------------------------------
+    def reset_camera(self) -> None:
+        """The first direction of view, everything in the picture."""
+        if self.drawing is not None:
+            camera.start(self.canvas.camera)
+            self.drawing.fit()
+        self._changed()
+
+    def fit(self) -> None:
+        """Everything in the picture, direction kept."""
+        if self.drawing is not None:
+            self.drawing.fit()
+        self._changed()
+
+    def view_along(self, axis: str) -> None:
+        """Look along "x", "y", "z", "a", "b", "c" ("-x" from the other side)."""
+        if self.drawing is not None:
+            self.drawing.look_along(axis)
+        self._changed()
+
+    def zoom(self, factor: float) -> None:
+        """Make everything `factor` times larger."""
+        if self.drawing is not None:
+            camera.zoom(self.canvas.camera, factor)
+        self._changed(moving=True)
+
+    def projector(self) -> Projector:
+        """The camera as numbers, for picking and tests. Raises RunError where nothing is drawn."""
+        if self.canvas is None:
+            raise RunError("There is no picture to project into.", hint="OpenGL is missing on this display.")
+        return camera.projector(self.canvas.camera, self.canvas.width(), self.canvas.height())
+
+    def project(self, positions: np.ndarray) -> np.ndarray:
+        """(N, 2) widget pixels of positions (N, 3) Å."""
+        return self.projector().project(np.asarray(positions, float))
+
+    def atom_at(self, x: float, y: float) -> int:
+        """The frontmost atom under a widget pixel, -1 if none."""
+        if self.drawing is None or not len(self.drawing.drawn.positions) or self.drawing.body.actor.GetVisibility():
+            return -1
+        row = pick(self.projector(), x, y, self.drawing.drawn.positions, self.drawing.drawn.radii)
+        return int(self.drawing.drawn.owner[row]) if row >= 0 else -1
+
+    def screenshot(self, path: str | Path | None = None, scale: float = 1.0, transparent: bool = False) -> np.ndarray:
+        """The picture as (height, width, 3 or 4) uint8 at `scale` times the widget's size, drawn off screen; written to `path` if given. Raises RunError where nothing can be drawn."""
+        if self.drawing is None:
+            raise RunError("There is no picture to save.", hint="OpenGL is missing on this display.")
+        size = (round(self.width() * scale), round(self.height() * scale))
+        image = movie.still(self.drawing, size, pixel_ratio=scale, transparent=transparent)
+        if path is not None:
+            movie.save(image, path)
+        return image
+
+    # ---- drawing ---------------------------------------------------------------------------------------------------------------------
+    def _changed(self, moving: bool = False) -> None:
+        """Schedule one paint. While things move the picture is drawn fast, and once more in full quality when they stop."""
+        app = QApplication.instance()
+        if app is not None and QThread.currentThread() is not app.thread():
+            raise RuntimeError("SceneView was called from a worker thread. Send a queued signal to the GUI thread instead.")
+        if self.drawing is None:
+            return
+        camera.clip(self.canvas.renderer, *self.drawing.extent())
+        self._set_passes(still=not moving)
+        if moving:
+            self._still.start()
+        notes = self.drawing.notes
+        if notes != self._last_notes:
+            self._last_notes = notes
+            self._show_message()
+            self.notes_changed.emit(notes)
+        self.canvas.update()
+
+    def _draw_still(self) -> None:
+        if self.drawing is not None:
+            self._set_passes(still=True)
+            self.canvas.update()
+
+    def _set_passes(self, still: bool) -> None:
+        movie.set_quality(self.canvas.renderer, still)
+
+    def canvas_resized(self) -> None:
+        """The canvas has another size or pixel ratio."""
+        if self.drawing is None:
+            return
+        ratio = self.canvas.devicePixelRatioF()
+        if ratio != self.drawing.pixel_ratio:
+            self.drawing.pixel_ratio = ratio
+            self.drawing.set_style(self._style)
+        self.drawing.resized()
+        if not self._sized:
+            self._sized = True
+            self.drawing.fit()
+            camera.clip(self.canvas.renderer, *self.drawing.extent())
+
+    def _show_message(self) -> None:
+        empty = self._structure is None or len(self._structure) == 0
+        busy = self.drawing is not None and (self.drawing.preview is not None or self.drawing.body.actor.GetVisibility())
+        self._message.setText(self.empty_text if not self.available or (empty and not busy) else "")
+        self._message.setVisible(bool(self._message.text()))
+        self._banner.setText("\n".join(self._last_notes))
+        self._banner.setVisible(bool(self._last_notes))
+        self._place_overlays()
+
+    def _place_overlays(self) -> None:
+        self._message.setGeometry(self.rect().adjusted(40, 20, -40, -20))
+        self._banner.setMaximumWidth(max(120, self.width() - 2 * MEDIUM))
+        self._banner.adjustSize()
+        self._banner.move(MEDIUM, MEDIUM)
+
+    def resizeEvent(self, event) -> None:  # noqa: N802
+        super().resizeEvent(event)
+        self._place_overlays()
+
+    # ---- mouse -----------------------------------------------------------------------------------------------------------------------
+    def start_box(self) -> None:
+        """The next drag selects in a box, whatever the mode."""
+        self._box_next = True
+        self.setCursor(Qt.CursorShape.CrossCursor)
+
+    def keyPressEvent(self, event) -> None:  # noqa: N802
+        if event.key() == Qt.Key.Key_B and not event.modifiers():
+            self.start_box()
+        elif event.key() == Qt.Key.Key_Escape and (self._box_next or self._measuring or self._press is not None):
+            self._cancel()
+        else:
+            super().keyPressEvent(event)
+
+    def _cancel(self) -> None:
+        self._box_next, self._press = False, None
+        self._rubber.hide()
+        if self._dragged:
+            self._dragged = []
+            self._redraw_structure()
+        self.set_mode(self.mode)
+        self.clear_measurement()
+
+    def _redraw_structure(self) -> None:
+        if self.drawing is not None and self._structure is not None:
+            self.drawing.update_positions(self._structure.positions, self._structure.cell)
+            self._changed()
+
+    def pressed(self, event: QMouseEvent) -> None:
+        """A button went down on the canvas."""
+        self.setFocus(Qt.FocusReason.MouseFocusReason)
+        button = _BUTTONS.get(event.button())
+        if button is None or self.drawing is None:
+            return
+        self._press = self._last = event.position()
+        self._moved = False
+        self._dragged, self._drag_vector = [], np.zeros(3)
+        self._action = "box" if self._box_next and button == "left" else mouse.action(self.preset, self.mode, button, _modifiers(event))
+        if self.mode == "edit" and button == "left" and not self._box_next and not _modifiers(event):
+            atom = self.atom_at(self._press.x(), self._press.y())
+            if atom >= 0:
+                self._dragged = sorted(self._selection) if atom in self._selection else [atom]
+                self._action = "move"
+        event.accept()
+
+    def moved(self, event: QMouseEvent) -> None:
+        """The mouse moved over the canvas."""
+        if self.drawing is None:
+            return
+        at = event.position()
+        if self._press is None:
+            self._hover(at)
+            return
+        if not self._moved and max(abs(at.x() - self._press.x()), abs(at.y() - self._press.y())) < _CLICK_PIXELS:
+            return
+        self._moved = True
+        dx, dy = at.x() - self._last.x(), at.y() - self._last.y()
+        self._last = at
+        view = self.canvas.camera
+        if self._action == "rotate":
+            camera.rotate(view, dx, dy)
+        elif self._action == "pan":
+            camera.pan(view, self.projector(), dx, dy)
+        elif self._action == "zoom":
+            camera.zoom(view, 1.01 ** -dy)
+        elif self._action == "roll":
+            camera.roll(view, 0.4 * dx)
+        elif self._action == "box":
+            self._rubber.setGeometry(QRect(self._press.toPoint(), at.toPoint()).normalized())
+            self._rubber.show()
+            return
+        elif self._action == "move" and self._structure is not None:
+            origin = self._structure.positions[self._dragged[0]]
+            self._drag_vector = self.projector().plane_vector(at.x() - self._press.x(), at.y() - self._press.y(), origin)
+            now = np.array(self._structure.positions)
+            now[self._dragged] += self._drag_vector
+            self.drawing.update_positions(now)
+            self.drag_moved.emit(list(self._dragged), self._drag_vector.copy())
+        else:
+            return
+        self._changed(moving=True)
+
+    def released(self, event: QMouseEvent) -> None:
+        """A button went up: the end of a drag, or a click."""
+        if self._press is None or self.drawing is None:
+            return
+        start, moved, action, at = self._press, self._moved, self._action, event.position()
+        self._press, self._action = None, None
+        self._rubber.hide()
+        if not moved:
+            self._dragged = []
+            self._clicked(event)
+        elif action == "box":
+            rows = in_box(self.projector(), (start.x(), start.y()), (at.x(), at.y()), self.drawing.drawn.positions)
+            self._box_next = False
+            self.set_mode(self.mode)
+            self.box_selected.emit(sorted({int(k) for k in self.drawing.drawn.owner[rows]}), event.modifiers())
+        elif action == "move":
+            atoms, self._dragged = self._dragged, []
+            self.drag_finished.emit(atoms, self._drag_vector.copy())
+        event.accept()
+
+    def _clicked(self, event: QMouseEvent) -> None:
+        at = event.position()
+        atom = self.atom_at(at.x(), at.y())
+        if event.button() == Qt.MouseButton.RightButton:
+            self.context_requested.emit(atom, event.globalPosition().toPoint())
+        elif event.button() != Qt.MouseButton.LeftButton:
+            return
+        elif atom < 0:
+            if self.mode == "measure":
+                self.clear_measurement()
+            self.empty_clicked.emit()
+        elif self.mode == "measure":
+            self._measure(atom)
+        else:
+            self.atom_clicked.emit(atom, event.modifiers())
+
+    def _measure(self, atom: int) -> None:
+        if len(self._measuring) == 4 or atom in self._measuring:
+            self._measuring = []
+        self._measuring.append(atom)
+        self.set_selection(self._measuring)
+        self.set_measurements([tuple(self._measuring)] if len(self._measuring) > 1 else [])
+        if len(self._measuring) > 1:
+            self.measured.emit(list(self._measuring))
+
+    def double_pressed(self, event: QMouseEvent) -> None:
+        """Double click: an atom is reported; beside every atom the picture is fitted."""
+        if self.drawing is None:
+            return
+        atom = self.atom_at(event.position().x(), event.position().y())
+        if atom >= 0:
+            self.double_clicked.emit(atom)
+        elif event.button() == Qt.MouseButton.LeftButton:
+            self.fit()
+
+    def wheeled(self, event: QWheelEvent) -> None:
+        """Zoom towards the mouse."""
+        if self.drawing is None:
+            return
+        steps = event.angleDelta().y() / 120.0
+        if steps:
+            camera.zoom_at(self.canvas.camera, self.projector(), 1.15 ** steps, event.position().x(), event.position().y())
+            self._changed(moving=True)
+        event.accept()
+
+    def left(self) -> None:
+        """The mouse left the canvas."""
+        if self._hovered >= 0:
+            self._hovered = -1
+            self.atom_hovered.emit(-1)
+
+    def _hover(self, at: QPointF) -> None:
+        if len(self.drawing.drawn.positions) > _HOVER_LIMIT:
+            return
+        atom = self.atom_at(at.x(), at.y())
+        if atom != self._hovered:
+            self._hovered = atom
+            self.atom_hovered.emit(atom)
+
+    # ---- dropped files ---------------------------------------------------------------------------------------------------------------
+    def dragEnterEvent(self, event) -> None:  # noqa: N802
+        if any(url.isLocalFile() for url in event.mimeData().urls()):
+            event.acceptProposedAction()
+
+    def dropEvent(self, event) -> None:  # noqa: N802
+        paths = [url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()]
+        if paths:
+            event.acceptProposedAction()
+            self.files_dropped.emit(paths)
+
+
+def opengl_missing() -> str:
+    """Why no OpenGL picture is possible here, "" when nothing speaks against it."""
+    platform = QGuiApplication.platformName()
+    if platform in ("offscreen", "minimal", "vnc", "linuxfb"):
+        return tr("the display platform {name} has no OpenGL windows.", name=platform)
+    if os.environ.get("QCAD_NO_OPENGL"):
+        return tr("QCAD_NO_OPENGL is set.")
+    from PySide6.QtGui import QOffscreenSurface, QOpenGLContext
+    wish = QSurfaceFormat.defaultFormat()
+    context, surface = QOpenGLContext(), QOffscreenSurface()
+    context.setFormat(wish)
+    surface.setFormat(wish)
+    surface.create()
+    if not context.create() or not context.makeCurrent(surface):
+        return tr("this display gives no OpenGL context.")
+    version = context.format().version()
+    context.doneCurrent()
+    return "" if tuple(version) >= (3, 2) else tr("OpenGL {version} is too old, 3.2 is needed.", version=".".join(map(str, version)))
+
+
+def _modifiers(event: QMouseEvent) -> frozenset[str]:
+    return frozenset(name for key, name in _KEYS.items() if event.modifiers() & key)
