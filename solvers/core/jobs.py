@@ -114,10 +114,13 @@ class Job:
             time.sleep(0.01)
         return done
 
-    def resume(self) -> Job:
-        """Continue from the last good checkpoint in a new attempt. SetupError when the job runs or has finished."""
+    def resume(self, *, given_up: bool = False) -> Job:
+        """Continue from the last good checkpoint in a new attempt. SetupError when the job runs or has finished.
+
+        given_up=True also resumes a job of another host, whose worker cannot be checked from here: say so only when that host is down.
+        """
         status = self.status
-        if not status.resumable:
+        if not status.resumable and not (given_up and status.state == "elsewhere"):
             raise SetupError(f"Job {self.id} is {status.state}.", hint="Only cancelled, paused, interrupted or failed jobs can be resumed.")
         self.folder.withdraw_cancel()
         self._manager.launch(self.folder)

@@ -50,6 +50,13 @@ def worker_argv(folder: Path) -> list[str]:
     return [sys.executable, "-P", "-m", "solvers.core.worker", str(folder)]
 
 
+def reader_argv() -> list[str]:
+    """The command line of the child that reads foreign files."""
+    if getattr(sys, "frozen", False):
+        return [sys.executable, "--reader"]
+    return [sys.executable, "-P", "-m", "solvers.core.reader"]
+
+
 def python_path() -> str:
     """PYTHONPATH a child needs to import this very copy of the program, "" when it is installed."""
     return str(_ROOT) if (_ROOT / "pyproject.toml").is_file() else ""

@@ -73,7 +73,8 @@ class Worker:
             return self._failed(error)
         summary = {name: value.item() for name, value in result.values.items() if value.size == 1 and value.dtype.kind in "biuf"}
         message = result.refused or ("" if result.converged else "Finished, but not converged.")
-        return self._end("finished", result.exit_code, message=message, converged=result.converged, refused=result.refused, warnings=list(result.warnings), values=summary)
+        return self._end("finished", result.exit_code, message=message, converged=result.converged, refused=result.refused,
+                         warnings=list(result.warnings), values=summary)
 
     # ---- the way through -----------------------------------------------------------------------------------------------------
     def _steps(self) -> Result:
@@ -85,6 +86,8 @@ class Worker:
                        threads=os.environ.get("QCAD_THREADS", ""), pid=os.getpid())
         task = importlib.import_module(os.environ.get("QCAD_TASKS", "solvers.tasks")).get(spec.task)
         params, inputs = prepare(task.params_class(), spec)
+        if self.job.cancel_requested:
+            raise Cancelled("Stopped on request before the first step.", hint="Resume starts it.")
         steps = task.run(params, inputs, resume=checkpoint.state if checkpoint else None)
         while True:
             try:
