@@ -8,7 +8,7 @@ import importlib
 
 _LAZY = {
     "Material": "material", "material_from_constants": "constants", "CLASSES": "constants",
-    "elastic_constants": "elastic", "elastic": "elastic", "ElasticParams": "elastic_params",
+    "elastic_constants": "elastic", "elastic": "elastic", "ElasticParams": "params",
     "averages": "averages", "Averages": "averages", "anisotropy": "averages",
     "young_surface": "directions", "young_modulus": "directions", "extremes": "directions",
     "wave_speeds": "waves", "debye_temperature": "waves",

@@ -6,11 +6,12 @@ C. Zener, Elasticity and Anelasticity of Metals (1948); S. I. Ranganathan and M.
 """
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from ..core.errors import NotConvergedError, RefusedError
+from ..core.units import GPA_PASCAL
 from .tensor import compliance, is_stable, mandel
 
 _J = np.zeros((6, 6))
@@ -36,6 +37,21 @@ class Averages:
     G_sc: float
     universal: float
     zener: float | None
+
+    def to_dict(self) -> dict[str, float | list[float] | None]:
+        """Plain values; moduli in Pa."""
+        return {key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()}
+
+    def table(self) -> str:
+        """The moduli in GPa as text for people."""
+        g = 1 / GPA_PASCAL
+        lines = [f"K  Voigt {self.K_voigt * g:.3f}  Reuss {self.K_reuss * g:.3f}  Hill {self.K_hill * g:.3f}  self-consistent {self.K_sc * g:.3f} GPa",
+                 f"G  Voigt {self.G_voigt * g:.3f}  Reuss {self.G_reuss * g:.3f}  Hill {self.G_hill * g:.3f}  self-consistent {self.G_sc * g:.3f} GPa"]
+        if self.G_hs is not None:
+            lines.append(f"G  Hashin-Shtrikman {self.G_hs[0] * g:.3f} to {self.G_hs[1] * g:.3f} GPa")
+        lines.append(f"polycrystal (Hill)  E {self.young * g:.3f} GPa  nu {self.poisson:.4f}")
+        zener = "" if self.zener is None else f"  Zener {self.zener:.4f}"
+        return "\n".join([*lines, f"anisotropy  A^U {self.universal:.4f}{zener}"])
 
 
 def voigt_reuss(stiffness: np.ndarray) -> tuple[float, float, float, float]:
@@ -103,7 +119,8 @@ def self_consistent(stiffness: np.ndarray, tolerance: float = 1e-12, max_iterati
         k, g = k_new, g_new
         if change < tolerance:
             return float(k), float(g)
-    raise NotConvergedError(f"The self-consistent moduli still change by {change:.1e} after {max_iterations} iterations.", hint="The crystal is extremely anisotropic; use the bounds.")
+    raise NotConvergedError(f"The self-consistent moduli still change by {change:.1e} after {max_iterations} iterations.",
+                            hint="The crystal is extremely anisotropic; use the bounds.")
 
 
 def anisotropy(stiffness: np.ndarray) -> tuple[float, float | None]:
@@ -117,9 +134,11 @@ def averages(material) -> Averages:
     """All averages of a `Material` at one temperature, or of a Voigt matrix (6, 6) in Pa. Raises RefusedError when Born's test fails."""
     c = np.asarray(getattr(material, "stiffness_voigt", material), dtype=float)
     if not is_stable(c):
-        raise RefusedError("The crystal is elastically unstable (Born), so polycrystal averages have no meaning.", hint="Check the structure and the constants.")
+        raise RefusedError("The crystal is elastically unstable (Born), so polycrystal averages have no meaning.",
+                           hint="Check the structure and the constants.")
     k_voigt, k_reuss, g_voigt, g_reuss = voigt_reuss(c)
     k, g = (k_voigt + k_reuss) / 2, (g_voigt + g_reuss) / 2
     k_sc, g_sc = self_consistent(c)
     universal, zener = anisotropy(c)
-    return Averages(k_voigt, k_reuss, k, g_voigt, g_reuss, g, 9 * k * g / (3 * k + g), (3 * k - 2 * g) / (2 * (3 * k + g)), hashin_shtrikman(c), k_sc, g_sc, universal, zener)
+    return Averages(k_voigt, k_reuss, k, g_voigt, g_reuss, g, 9 * k * g / (3 * k + g), (3 * k - 2 * g) / (2 * (3 * k + g)), hashin_shtrikman(c), k_sc, g_sc,
+                    universal, zener)

@@ -44,7 +44,8 @@ def compliance(voigt: np.ndarray) -> np.ndarray:
     try:
         return np.linalg.inv(voigt)
     except np.linalg.LinAlgError:
-        raise SetupError("The stiffness matrix is singular, so it has no compliance.", hint="A crystal needs six positive eigenvalues; check the constants.") from None
+        raise SetupError("The stiffness matrix is singular, so it has no compliance.",
+                         hint="A crystal needs six positive eigenvalues; check the constants.") from None
 
 
 def mandel(voigt: np.ndarray) -> np.ndarray:
@@ -135,7 +136,8 @@ def coerce_stiffness(value: np.ndarray) -> np.ndarray:
     if c.ndim == 2:
         c = c[None]
     if c.ndim != 3 or c.shape[1:] != (6, 6) or len(c) == 0:
-        raise SetupError(f"A stiffness of shape {np.shape(value)} is not understood.", hint="Allowed: (6, 6), (3, 3, 3, 3), (n_T, 6, 6) or (n_T, 3, 3, 3, 3) in Pa.")
+        raise SetupError(f"A stiffness of shape {np.shape(value)} is not understood.",
+                         hint="Allowed: (6, 6), (3, 3, 3, 3), (n_T, 6, 6) or (n_T, 3, 3, 3, 3) in Pa.")
     if not np.isfinite(c).all():
         raise SetupError("The stiffness holds NaN or infinity.", hint="Every constant must be a number in Pa.")
     largest = float(np.abs(c).max())

@@ -90,7 +90,8 @@ def test_packing_21():
 
 
 @pytest.mark.parametrize("value, words", [
-    (np.eye(5), "shape"), (np.full((6, 6), np.nan), "NaN"), (np.eye(6) * 165, "165"), (np.triu(np.ones((6, 6))) * 1e9, "not symmetric"), ("text", "not an array"),
+    (np.eye(5), "shape"), (np.full((6, 6), np.nan), "NaN"), (np.eye(6) * 165, "165"), (np.triu(np.ones((6, 6))) * 1e9, "not symmetric"),
+    ("text", "not an array"),
     (np.eye(6) * 1e15, "1e\\+15"), (np.random.default_rng(0).normal(size=(3, 3, 3, 3)) * 1e9, "minor symmetries"),
 ])
 def test_bad_stiffness_is_refused_in_words(value, words):

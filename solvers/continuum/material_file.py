@@ -1,0 +1,147 @@
+"""A `Material` as JSON: versioned, written all or nothing, and read as a file from a stranger: sizes, types and numbers are checked before use."""
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..core.errors import MissingError, QcadError, ReadError, SetupError, StorageError
+from .material import Material
+
+FORMAT = "qcad-material"
+VERSION = 1
+MAX_BYTES = 64 * 1024 * 1024
+_KEYS = {"format", "version", "name", "stiffness_pa", "temperatures_k", "density_kg_m3", "validity_k", "lattice_angstrom", "R_lattice_to_frame",
+         "covariance_pa2", "provenance",
+         "atoms_per_m3"}
+
+
+def to_dict(material: Material) -> dict[str, Any]:
+    """Plain JSON values, units in the names."""
+    def plain(value):
+        return None if value is None else np.asarray(value).tolist()
+
+    return {"format": FORMAT, "version": VERSION, "name": material.name, "stiffness_pa": plain(material.stiffness),
+            "temperatures_k": plain(material.temperatures),
+            "density_kg_m3": plain(material.density), "validity_k": plain(material.validity), "lattice_angstrom": plain(material.lattice),
+            "R_lattice_to_frame": plain(material.R_lattice_to_frame), "covariance_pa2": {source: plain(value) for source, value in material.covariance.items()},
+            "provenance": _jsonable(material.provenance), "atoms_per_m3": material.atoms_per_volume}
+
+
+def from_dict(data: Mapping[str, Any]) -> Material:
+    """The material of `to_dict`'s values. Raises ReadError naming what is wrong."""
+    if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+        raise ReadError("This is not a Q-CAD material.", hint=f'It must be a JSON object with "format": "{FORMAT}".')
+    if not isinstance(data.get("version"), int) or not 1 <= data["version"] <= VERSION:
+        raise ReadError(f"This material has version {data.get('version')!r}; this program reads up to {VERSION}.", hint="Update the program.")
+    unknown = set(data) - _KEYS
+    if unknown:
+        raise ReadError(f"The material holds the unknown entry {sorted(unknown)[0]!r}.", hint=f"Allowed: {', '.join(sorted(_KEYS))}.")
+    if "stiffness_pa" not in data:
+        raise ReadError("The material has no stiffness_pa.", hint="Give the Voigt matrix in Pa.")
+    for key in ("covariance_pa2", "provenance"):
+        if not isinstance(data.get(key, {}), Mapping):
+            raise ReadError(f"{key} of the material is not an object.", hint="Write {} when there is nothing to say.")
+    if not isinstance(data.get("name", ""), str) or len(data.get("name", "")) > 500:
+        raise ReadError("The material's name is not a text of at most 500 characters.", hint="Shorten it.")
+    arrays = {key: _numbers(data.get(key), key) for key in ("stiffness_pa", "temperatures_k", "density_kg_m3", "validity_k", "lattice_angstrom",
+                                                            "R_lattice_to_frame", "atoms_per_m3")}
+    if arrays["validity_k"] is not None and arrays["validity_k"].shape != (2,):
+        raise ReadError("validity_k is not a pair of temperatures.", hint="Write [low, high] in K, or null.")
+    if arrays["atoms_per_m3"] is not None and arrays["atoms_per_m3"].shape != ():
+        raise ReadError("atoms_per_m3 is not one number.", hint="Write a number in 1/m³, or null.")
+    try:
+        return Material(
+            stiffness=arrays["stiffness_pa"], density=arrays["density_kg_m3"], name=data.get("name", "material"), temperatures=arrays["temperatures_k"],
+            validity=None if arrays["validity_k"] is None else tuple(arrays["validity_k"]), lattice=arrays["lattice_angstrom"],
+            R_lattice_to_frame=np.eye(3) if arrays["R_lattice_to_frame"] is None else arrays["R_lattice_to_frame"],
+            covariance={source: _numbers(value, f"covariance_pa2[{source}]") for source, value in data.get("covariance_pa2", {}).items()},
+            provenance=data.get("provenance", {}), atoms_per_volume=None if arrays["atoms_per_m3"] is None else float(arrays["atoms_per_m3"]))
+    except SetupError as error:
+        raise ReadError(f"The material cannot be used: {error.message}", hint=error.hint) from error
+
+
+def save(material: Material, path: str | Path) -> None:
+    """Write `material` to `path`: temporary file, fsync, rename. Raises StorageError."""
+    write_text(path, json.dumps(to_dict(material), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def load(path: str | Path) -> Material:
+    """The material in the JSON file `path`. Raises MissingError, ReadError."""
+    path = Path(path)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise ReadError(f"{path} is {path.stat().st_size} bytes long; a material is at most {MAX_BYTES}.", hint="This is another kind of file.")
+        data = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
+    except FileNotFoundError:
+        raise MissingError(f"There is no file {path}.", hint="Check the path.") from None
+    except QcadError:
+        raise
+    except OSError as error:
+        raise ReadError(f"{path} cannot be read: {error.strerror}.", hint="Check that it is a file you may read.") from error
+    except (UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise ReadError(f"{path} is not a material: {str(error)[:200]}.",
+                        hint="A material is a JSON file written by `qcad material new` or `qcad elastic`.") from error
+    try:
+        return from_dict(data)
+    except ReadError as error:
+        raise ReadError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Replace `path` by `text` in one step; the old file stays whole if anything fails. Raises StorageError."""
+    path = Path(path)
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name[:50]}.", delete=False) as stream:
+            temporary = stream.name
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+    except OSError as error:
+        if temporary and os.path.exists(temporary):
+            os.unlink(temporary)
+        raise StorageError(f"{path} cannot be written: {error.strerror or error}.", hint="Check that the folder exists, is writable and has space.") from error
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _numbers(value: Any, key: str) -> np.ndarray | None:
+    if value is None:
+        return None
+    try:
+        array = np.array(value)
+    except (ValueError, TypeError):
+        array = np.array(None)
+    if array.dtype.kind not in "iuf" or array.size == 0 or not np.isfinite(array.astype(float)).all():
+        raise ReadError(f"{key} of the material is not an array of finite numbers.", hint="Check the file; ragged rows, texts and empty lists are not allowed.")
+    return array.astype(float)
+
+
+def _refuse_constant(text: str):
+    raise ReadError(f"The file holds {text}, which is not a number.", hint="Unknown values are written as null.")
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_jsonable(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return _jsonable(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise SetupError(f"Provenance holds {value!r}, which is not plain data.", hint="Use texts, numbers, lists and dictionaries.")
