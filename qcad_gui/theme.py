@@ -55,11 +55,11 @@ class Theme:
 
 
 LIGHT = Theme("light", window="#f4f5f7", base="#ffffff", alternate="#f0f2f5", text="#1d2530", muted="#5f6b7a", border="#cfd5dd", accent="#1f66c1", on_accent="#ffffff",
-              good="#1b7f4b", warning="#a86100", bad="#c0322b", view_top="#ffffff", view_bottom="#e9edf2", view_text="#1d2530", cell="#56616f", selected="#f08c00", preview="#1f66c1",
+              good="#1b7f4b", warning="#a86100", bad="#c0322b", view_top="#ffffff", view_bottom="#e9edf2", view_text="#1d2530", cell="#56616f", selected="#00a3d9", preview="#1f66c1",
               measure="#b3261e", force="#c62f2f", velocity="#0b7a75", positive="#2f7bd6", negative="#e0742a", plot_background="#ffffff", plot_text="#1d2530", plot_grid="#dfe4ea",
               plot_lines=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"))
 DARK = Theme("dark", window="#22272e", base="#1b1f25", alternate="#252b33", text="#e4e8ee", muted="#98a3b1", border="#3d4550", accent="#4a97f0", on_accent="#0d1117",
-             good="#5cc48c", warning="#e8a33d", bad="#f0716a", view_top="#2b313a", view_bottom="#16191e", view_text="#e4e8ee", cell="#aab4c1", selected="#ffb02e", preview="#6cb2ff",
+             good="#5cc48c", warning="#e8a33d", bad="#f0716a", view_top="#2b313a", view_bottom="#16191e", view_text="#e4e8ee", cell="#aab4c1", selected="#3cc8ff", preview="#6cb2ff",
              measure="#ff8a80", force="#ff6b60", velocity="#46d1c8", positive="#5aa2f5", negative="#f5995a", plot_background="#1b1f25", plot_text="#e4e8ee", plot_grid="#353c46",
              plot_lines=("#56b4e9", "#e69f00", "#35c598", "#e39cc6", "#f0704a", "#4c8fe0", "#f2f2f2"))
 THEMES = {"light": LIGHT, "dark": DARK}

@@ -21,6 +21,7 @@ from . import bonds as bond_search
 from . import camera, geometry, measure
 from .isosurface import default_level, isosurface, slice_plane
 from .legend import ColourBar
+from .pick import Projector, visible
 from .shapes import Arrows, Dots, Lines, Spheres, Sticks, Surface, Texts, vtk_array
 from .styles import DOTS_ABOVE, Style, element_colours, map_colours, per_atom_value, radii, value_range
 from .triad import Triad
@@ -29,7 +30,7 @@ __all__ = ["Drawing", "Drawn", "vtk_array"]
 
 #: labels above this number of atoms would be a grey carpet and are left out, with a note
 LABEL_LIMIT = 2000
-_TRIAD_SIZE = 110  # device-independent pixels
+_TRIAD_SIZE = 124  # device-independent pixels
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ class Drawing:
         self.force_arrows, self.velocity_arrows = Arrows(), Arrows()
         self.positive, self.negative, self.cut, self.body = Surface(), Surface(), Surface(), Surface()
         self.labels, self.measure_texts = Texts(), Texts()
+        self.labels_all: tuple[np.ndarray, list[str]] = (np.zeros((0, 3)), [])
         self.bar = ColourBar()
         named = {"atoms": self.atoms, "dots": self.dots, "bonds": self.sticks, "selection": self.halo, "preview atoms": self.ghost_atoms, "preview bonds": self.ghost_sticks,
                  "cell": self.cell_lines, "repeated cell": self.outer_lines, "preview cell": self.ghost_cell, "measure lines": self.measure_lines,
@@ -324,9 +326,9 @@ class Drawing:
     def _draw_cell(self) -> None:
         wanted = self.style.cell and not self._hidden()
         edges = geometry.cell_edges(self._cell) if wanted else np.zeros((0, 2, 3))
-        self.cell_lines.set(edges, rgb(self.theme.cell), 1.6 * self.pixel_ratio)
+        self.cell_lines.set(edges, rgb(self.theme.cell), 2.0 * self.pixel_ratio)
         outer = geometry.cell_edges(self._cell, self.style.repeat) if wanted and self.style.repeat != (1, 1, 1) else np.zeros((0, 2, 3))
-        self.outer_lines.set(outer, rgb(self.theme.cell), 1.0 * self.pixel_ratio, 0.45)
+        self.outer_lines.set(outer, rgb(self.theme.cell), 1.5 * self.pixel_ratio, 0.5)
         lattice = self.style.axes == "abc" and np.linalg.norm(self._cell, axis=1).max() > 1e-9 and not self._hidden()
         directions = self._cell if lattice else np.eye(3)
         names = "" if not self.style.axes else "abc" if lattice else "xyz"
@@ -368,6 +370,18 @@ class Drawing:
         longest = float(np.linalg.norm(values, axis=1).max(initial=0.0))
         return values * (scale if scale is not None else 2.0 / longest if longest > 0 else 0.0)
 
+    def set_coarse(self, coarse: bool) -> None:
+        """While the view moves on a slow machine: bonds are left out, they cost most."""
+        self.sticks.actor.SetVisibility(self.sticks.count > 0 and not coarse)
+
+    def cull_labels(self, projector: Projector) -> None:
+        """Take out the labels of atoms that stand behind others, seen through `projector`."""
+        if not self.style.labels or not self.labels_all[1]:
+            return
+        places, texts = self.labels_all
+        seen = visible(projector, self.drawn.positions, self.drawn.radii)
+        self.labels.set(places[seen], [text for text, flag in zip(texts, seen, strict=True) if flag], rgb(self.theme.view_text), self._font(), back=rgb(self.theme.view_bottom))
+
     def _draw_labels(self) -> None:
         self._notes.pop("labels", None)
         texts: list[str] = []
@@ -377,7 +391,8 @@ class Drawing:
             else:
                 symbols = self.structure.symbols
                 texts = [{"element": symbols[k], "index": str(k), "both": f"{symbols[k]}{k}"}[self.style.labels] for k in self.drawn.owner]
-        self.labels.set(self.drawn.positions if texts else np.zeros((0, 3)), texts, rgb(self.theme.view_text), self._font(), back=rgb(self.theme.view_bottom))
+        self.labels_all = (self.drawn.positions if texts else np.zeros((0, 3)), texts)
+        self.labels.set(*self.labels_all, rgb(self.theme.view_text), self._font(), back=rgb(self.theme.view_bottom))
 
     def _draw_measurements(self) -> None:
         segments, places, texts = [], [], []

@@ -14,10 +14,10 @@ class ColourBar:
     def __init__(self):
         self.actor = vtkScalarBarActor()
         self.actor.SetOrientationToVertical()
-        self.actor.SetPosition(0.90, 0.22)
-        self.actor.SetWidth(0.075)
+        self.actor.SetPosition(0.84, 0.22)
+        self.actor.SetWidth(0.14)
         self.actor.SetHeight(0.56)
-        self.actor.SetBarRatio(0.22)
+        self.actor.SetBarRatio(0.13)
         self.actor.SetNumberOfLabels(5)
         self.actor.UnconstrainedFontSizeOn()
         self.actor.SetVerticalTitleSeparation(8)
@@ -32,7 +32,7 @@ class ColourBar:
             table.SetTableValue(k, *map(float, row), 1.0)
         table.SetRange(low, high)
         self.actor.SetLookupTable(table)
-        self.actor.SetTitle(title)
+        self.actor.SetTitle(title.replace(", ", "\n"))
         self.actor.SetLabelFormat("{:.4g}")
         for text in (self.actor.GetTitleTextProperty(), self.actor.GetLabelTextProperty()):
             text.SetColor(*colour)

@@ -78,3 +78,14 @@ def in_box(projector: Projector, corner: tuple[float, float], other: tuple[float
     with np.errstate(invalid="ignore"):
         inside = ((screen >= low) & (screen <= high)).all(axis=1)
     return np.flatnonzero(inside & (projector.depth(positions) > 0))
+
+
+def visible(projector: Projector, positions: np.ndarray, radii: np.ndarray) -> np.ndarray:
+    """(N,) True for the spheres whose midpoint on the screen no nearer sphere covers. Work and memory grow with N²: for a few thousand."""
+    screen, depth = projector.project(positions), projector.depth(positions)
+    disc2 = (radii * projector.pixels_per_angstrom(depth)) ** 2
+    out = np.zeros(len(positions), bool)
+    for block in np.array_split(np.arange(len(positions)), max(1, len(positions) // 250)):
+        apart2 = ((screen[block, None] - screen[None]) ** 2).sum(axis=-1)
+        out[block] = ~((apart2 < disc2[None]) & (depth[None] < depth[block, None] - 1e-6)).any(axis=1)
+    return out & (depth > 0)

@@ -276,6 +276,7 @@ class Surface:
         elif len(colours):
             self.data.GetPointData().SetScalars(vtk_array(colours, "rgb", np.uint8))
         look.SetOpacity(opacity)
+        look.SetAmbient(0.28 if opacity == 1.0 else 0.5)  # the far side of a translucent body is seen from within
         look.SetLighting(lit)
         self.data.Modified()
         self.actor.SetVisibility(m > 0)

@@ -6,6 +6,7 @@ Where OpenGL is not available the widget shows a sentence instead of a picture a
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from .styles import Style
 
 _CLICK_PIXELS = 4.0  # a press that moves less is a click
 _STILL_AFTER = 220  # ms without a change until the picture is drawn once more in full quality
+_SLOW_PAINT = 0.2  # s for one moving picture; above, bonds are left out while it moves
 _HOVER_LIMIT = 20_000  # atoms; above, hovering is not followed
 _BUTTONS = {Qt.MouseButton.LeftButton: "left", Qt.MouseButton.MiddleButton: "middle", Qt.MouseButton.RightButton: "right"}
 _KEYS = {Qt.KeyboardModifier.ShiftModifier: "shift", Qt.KeyboardModifier.ControlModifier: "ctrl", Qt.KeyboardModifier.AltModifier: "alt"}
@@ -69,6 +71,11 @@ class _Canvas(QtInteractor):
 
     def leaveEvent(self, event) -> None:  # noqa: N802
         self.owner.left()
+
+    def paintGL(self) -> None:  # noqa: N802
+        began = time.perf_counter()
+        super().paintGL()
+        self.owner.painted(time.perf_counter() - began)
 
     def resizeGL(self, width: int, height: int) -> None:  # noqa: N802
         super().resizeGL(width, height)
@@ -112,7 +119,7 @@ class SceneView(QWidget):
         self._moved = False
         self._box_next = False
         self._hovered = -1
-        self._sized = False
+        self._sized = self._slow = self._moving = False
         self._measuring: list[int] = []
         self._last_notes: list[str] = []
         self._layout = QVBoxLayout(self)
@@ -212,6 +219,7 @@ class SceneView(QWidget):
         """Show `structure` (None: the empty view). The camera stays when the new one fills about the same space, unless `keep_camera` says otherwise."""
         before = self._structure
         self._structure = structure
+        self._slow = False
         n = 0 if structure is None else len(structure)
         self._selection = frozenset(k for k in self._selection if k < n)
         self._measuring = []
@@ -397,6 +405,8 @@ class SceneView(QWidget):
         self._set_passes(still=not moving)
         if moving:
             self._still.start()
+        else:
+            self.drawing.cull_labels(self.projector())
         notes = self.drawing.notes
         if notes != self._last_notes:
             self._last_notes = notes
@@ -406,11 +416,18 @@ class SceneView(QWidget):
 
     def _draw_still(self) -> None:
         if self.drawing is not None:
-            self._set_passes(still=True)
-            self.canvas.update()
+            self._changed()
 
     def _set_passes(self, still: bool) -> None:
-        movie.set_quality(self.canvas.renderer, still)
+        """Full quality when nothing moves, unless that would take more than a second on this machine; without bonds while a slow picture moves."""
+        self.drawing.set_coarse(not still and self._slow)
+        self._moving = not still
+        movie.set_quality(self.canvas.renderer, still and not self._slow)
+
+    def painted(self, seconds: float) -> None:
+        """The canvas was drawn; `seconds` tell whether this machine can keep up."""
+        if self._moving and seconds > _SLOW_PAINT:
+            self._slow = True
 
     def canvas_resized(self) -> None:
         """The canvas has another size or pixel ratio."""
