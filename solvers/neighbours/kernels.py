@@ -84,6 +84,30 @@ def _row(atom, positions, cell, pbc, atom_bins, counts, reach, starts, order, cu
     return found
 
 
+@njit(cache=True)
+def _sort_row(neighbours, shifts, begin, end):
+    """Order a row by neighbour, then shift: sums over it then depend on the positions alone, not on bins or on when the list was built."""
+    for last in range(begin + 1, end):
+        atom, x, y, z = neighbours[last], shifts[last, 0], shifts[last, 1], shifts[last, 2]
+        slot = last - 1
+        while slot >= begin:
+            gap = neighbours[slot] - atom
+            if gap == 0:
+                gap = shifts[slot, 0] - x
+                if gap == 0:
+                    gap = shifts[slot, 1] - y
+                    if gap == 0:
+                        gap = shifts[slot, 2] - z
+            if gap <= 0:
+                break
+            neighbours[slot + 1] = neighbours[slot]
+            for axis in range(3):
+                shifts[slot + 1, axis] = shifts[slot, axis]
+            slot -= 1
+        neighbours[slot + 1] = atom
+        shifts[slot + 1, 0], shifts[slot + 1, 1], shifts[slot + 1, 2] = x, y, z
+
+
 @njit(cache=True, parallel=True)
 def count_pairs(positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2):
     """Number of neighbours of every atom, (N,) int64."""
@@ -102,3 +126,4 @@ def fill_pairs(positions, cell, pbc, atom_bins, counts, reach, starts, order, cu
     """Write neighbours (M,) and shifts (M, 3) of every row."""
     for atom in prange(positions.shape[0]):
         _row(atom, positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, wraps, neighbours, shifts, offsets[atom], True)
+        _sort_row(neighbours, shifts, offsets[atom], offsets[atom + 1])

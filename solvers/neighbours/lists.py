@@ -13,7 +13,8 @@ from .geometry import make_bins
 
 @dataclass(frozen=True, eq=False)
 class NeighbourList:
-    """Row i of a full list holds every pair (i, j, shift) with |r_j + shift·cell − r_i| <= cutoff, an atom's own images included.
+    """Row i of a full list holds every pair (i, j, shift) with |r_j + shift·cell − r_i| <= cutoff, an atom's own images included,
+    ordered by (j, shift): the same positions give the same order, whatever happened before.
 
     offsets (N+1,) int64, neighbours (M,) int32, shifts (M, 3) int32 in cell vectors, cutoff in Å.
     """

@@ -47,6 +47,15 @@ def test_every_pair_is_listed_twice_with_opposite_shift():
     assert forward == backward and len(forward) == len(listing) > 100
 
 
+def test_order_depends_on_the_positions_alone():
+    rng = np.random.default_rng(4)
+    positions, cell = rng.uniform(0, 9, (40, 3)), CELLS["sheared"]
+    wide, narrow = neighbour_list(positions, cell, True, 5.5), neighbour_list(positions, cell, True, 4.0)
+    near = np.linalg.norm(wide.vectors(positions, cell), axis=1) <= 4.0
+    assert 0 < near.sum() < len(wide)
+    assert np.array_equal(wide.neighbours[near], narrow.neighbours) and np.array_equal(wide.shifts[near], narrow.shifts)
+
+
 def test_open_structures_need_no_cell():
     positions = np.array([[0.0, 0, 0], [1.0, 0, 0], [0, 0, 5.0]])
     assert len(neighbour_list(positions, np.zeros((3, 3)), False, 2.0)) == 2
