@@ -1,0 +1,119 @@
+"""Verbs end to end on a cheap calculator: exit codes, one JSON object, files, messages."""
+import subprocess
+import sys
+
+import pytest
+from ase.build import bulk
+from ase.calculators.emt import EMT
+
+
+@pytest.fixture
+def copper(qcad):
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.05, seed=1)
+    atoms.write(qcad.folder / "cu.xyz", format="extxyz")
+    return atoms
+
+
+def test_overview_and_version_are_instant_and_import_no_torch(qcad):
+    assert "elastic constants with error bars" in qcad("--help").stdout
+    assert qcad("--version").stdout.startswith("qcad ")
+    code = "import sys, solvers.cli as c; c.main(['scf', '--help']) if 0 else c.parser_for('scf', []); assert not {'torch', 'numba', 'PySide6'} & set(sys.modules), 'slow import'"
+    subprocess.run([sys.executable, "-c", code], env=qcad.environment, check=True)
+
+
+def test_relax_writes_structure_and_one_object(qcad, copper):
+    report = qcad.json("relax", "cu.xyz", "--calculator", "emt", "--force-tolerance", "0.001", "-o", "out.cif")
+    assert report["converged"] and report["max_force"] <= 1e-3 and (qcad.folder / "out.cif").is_file()
+    copper.calc = EMT()
+    assert report["energy"] < copper.get_potential_energy() - 1e-3
+    listed = qcad.json("jobs")["jobs"]
+    assert [row["id"] for row in listed] == [report["job"]] and listed[0]["state"] == "finished"
+
+
+def test_not_converged_is_a_result_with_exit_code_3(qcad, copper):
+    done = qcad("relax", "cu.xyz", "--calculator", "emt", "--force-tolerance", "1e-7", "--max-steps", "2", code=3)
+    assert "NOT CONVERGED" in done.stdout and "not converged" in done.stderr
+
+
+def test_md_reports_speed_and_writes_frames(qcad, copper):
+    report = qcad.json("md", "cu.xyz", "--calculator", "emt", "--ensemble", "nve", "--temperature", "300", "--timestep", "2", "--steps", "40", "-o", "run.extxyz")
+    assert report["atom_steps_per_s"] > 0 and "energy_drift_ev_per_atom_per_ns" in report
+    from ase.io import read
+    assert len(read(qcad.folder / "run.extxyz", ":")) > 1
+
+
+@pytest.mark.parametrize("words, message", [
+    (("scff",), "Did you mean 'scf'"),
+    (("relax", "none.cif", "--calculator", "emt"), "none.cif is not there"),
+    (("relax", "cu.xyz", "--calculator", "ent"), "Did you mean 'emt'"),
+    (("relax", "cu.xyz", "--calculator", "emt", "--force-tolerance", "-1"), "is out of range"),
+    (("scf", "cu.xyz", "--xc", "B3LYP"), "one of LDA, PBE"),
+    (("scf", "cu.xyz", "--kpts", "4by4"), "k-points '4by4' are not understood"),
+    (("run", "none.toml"), "There is no recipe"),
+    (("jobs", "show", "nothing"), "No job"),
+    (("material", "show", "none.json"), "none.json"),
+])
+def test_wrong_use_is_exit_2_and_one_sentence(qcad, copper, words, message):
+    done = qcad(*words, code=2)
+    assert message in done.stderr and "Traceback" not in done.stderr and done.stdout == ""
+
+
+def test_errors_are_one_object_with_json(qcad):
+    assert qcad.json("relax", "none.cif", "--calculator", "emt", code=2)["error"]["exit_code"] == 2
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n", b"\x00\xff" * 500, b"2\n\nCu 0 0"])
+def test_bad_structure_files(qcad, content):
+    (qcad.folder / "bad.xyz").write_bytes(content)
+    done = qcad("relax", "bad.xyz", "--calculator", "emt", code=2)
+    assert "bad.xyz" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_build_then_change(qcad):
+    qcad("build", "bulk", "--symbol", "Al", "--structure", "fcc", "--a", "4.05", "-o", "al.cif")
+    report = qcad.json("build", "supercell", "al.cif", "--size", "2x2x2")
+    assert report["n_atoms"] == 8
+
+
+def test_material_from_constants_to_a_checked_deck(qcad):
+    qcad("material", "new", "C11=168.4", "C12=121.4", "C44=75.4", "--density", "8960", "--name", "Cu", "-o", "cu.json")
+    report = qcad.json("export", "cu.json", "--to", "calculix", "--units", "mm-t-s", "--orient", "[110],[001]", "-o", "cu.inp")
+    assert report["units"] == "mm-t-s" and "*ELASTIC" in (qcad.folder / "cu.inp").read_text()
+    assert qcad.json("material", "check", "cu.inp", "--run", "skfem")["passed"]
+    assert qcad.json("material", "average", "cu.json")
+    done = qcad("material", "new", "C11=100", "C12=150", "C44=50", "-o", "bad.json", code=2)
+    assert "Born" in done.stderr
+
+
+def test_a_recipe_runs_and_keeps_its_jobs(qcad):
+    (qcad.folder / "r.toml").write_text("""
+[[step]]
+id = "crystal"
+do = "build.bulk"
+params = { symbol = "Cu", structure = "fcc", a = 3.7 }
+[[step]]
+id = "relaxed"
+do = "relax"
+from = "crystal"
+params = { cell = "full", stress_tolerance = 0.01 }
+calculator = "emt"
+[[step]]
+id = "stiff"
+do = "elastic"
+from = "relaxed"
+calculator = "relaxed"
+[[step]]
+id = "deck"
+do = "export"
+from = "stiff"
+params = { to = "abaqus", units = "SI", output = "cu.inp" }
+""")
+    report = qcad.json("run", "r.toml")["steps"]
+    assert report["stiff"]["converged"] and (qcad.folder / "cu.inp").is_file() and len(qcad.json("jobs")["jobs"]) == 2
+
+
+def test_doctor_and_plugins(qcad):
+    assert qcad.json("doctor")["packages"]["numpy"] != "missing"
+    assert {"dft", "emt", "mlff"} <= {row["name"] for row in qcad.json("plugins")["plugins"]}
+    assert all(row["cutoff_ha"] is None or row["cutoff_ha"] > 0 for row in qcad.json("pseudos", "list", "Si")["pseudos"])
