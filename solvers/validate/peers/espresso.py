@@ -1,0 +1,103 @@
+"""Quantum ESPRESSO's `pw.x` as a peer: writes its input from a case, runs it, reads energies per step, forces and stress.
+
+It reads our GTH files when their name ends in .gth. Its stress is wrong for l ≥ 1 GTH projectors (version 6.7, measured), so it judges energies, forces and time.
+"""
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from solvers.core.errors import MissingError, ReadError, RunError
+from solvers.dft.pseudo.library import entry
+
+from .potentials import pspcod10
+
+if TYPE_CHECKING:
+    from ..cases.dft import Case
+
+_SMEARING = {"fermi-dirac": "fd", "gaussian": "gauss", "methfessel-paxton": "mp", "cold": "mv"}
+_TIME_LIMIT = 3600  # s
+
+
+def installed() -> bool:
+    """Whether `pw.x` is on the path."""
+    return shutil.which("pw.x") is not None
+
+
+def version() -> str:
+    """Name and version as `pw.x` prints them; "pw.x" when it prints none."""
+    text = subprocess.run(["pw.x"], input="", capture_output=True, text=True, check=False, timeout=60, env=_environment()).stdout
+    match = re.search(r"PWSCF v\.?(\S+)", text)
+    return f"Quantum ESPRESSO {match[1]}" if match else "pw.x"
+
+
+def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) -> str:
+    """The `pw.x` input of a case; `files` maps symbols to potential files, threshold is the estimated energy error in Ry."""
+    from ase.data import atomic_masses, atomic_numbers
+    system = ["ibrav = 0", f"nat = {len(case.symbols)}", f"ntyp = {len(files)}", f"ecutwfc = {2 * case.cutoff!r}"]
+    if case.box:
+        system.append("nr1 = {}, nr2 = {}, nr3 = {}".format(*case.box))
+    if case.smearing:
+        system += ["occupations = 'smearing'", f"smearing = '{_SMEARING[case.smearing[0]]}'", f"degauss = {2 * case.smearing[1]!r}"]
+    if case.bands:
+        system.append(f"nbnd = {case.bands}")
+    if not case.symmetry:
+        system.append("nosym = .true.")
+    gamma = tuple(case.kpts) == (1, 1, 1) and not any(case.shift)
+    shift = [int(round(2 * part)) for part in case.shift]
+    points = "K_POINTS gamma" if gamma else "K_POINTS automatic\n" + " ".join(map(str, [*case.kpts, *shift]))
+    rows = ["&control", "calculation = 'scf', pseudo_dir = '.', outdir = 'out', tprnfor = .true., tstress = .true., disk_io = 'none', verbosity = 'low'", "/",
+            "&system", *system, "/", "&electrons", f"conv_thr = {threshold!r}, mixing_beta = 0.7, electron_maxstep = 200", "/", "ATOMIC_SPECIES",
+            *(f"{symbol} {atomic_masses[atomic_numbers[symbol]]:.4f} {name}" for symbol, name in files.items()),
+            "CELL_PARAMETERS bohr", *(" ".join(f"{value:.15f}" for value in row) for row in case.cell),
+            "ATOMIC_POSITIONS crystal", *(f"{symbol} " + " ".join(f"{value:.15f}" for value in row) for symbol, row in zip(case.symbols, case.scaled, strict=True)), points]
+    return "\n".join(rows) + "\n"
+
+
+def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: float = 1e-9) -> dict:
+    """Results of `pw.x` for a case: energy (F, Ha), history of energies (Ha), forces (N, 3) Ha/bohr, box, wall seconds of the process.
+
+    Raises MissingError when it is not installed, RunError when it fails, ReadError when its output is not understood.
+    """
+    if not installed():
+        raise MissingError("Quantum ESPRESSO's pw.x is not installed.", hint="Install the Debian package quantum-espresso.")
+    if folder is None:
+        with tempfile.TemporaryDirectory() as name:
+            return run(case, Path(name), ranks=ranks, threshold=threshold)
+    files = {}
+    for symbol in dict.fromkeys(case.symbols):
+        files[symbol] = f"{symbol}.gth"
+        (folder / files[symbol]).write_text(pspcod10(entry(symbol, case.xc, case.pseudos.get(symbol, "gth")), case.xc))
+    text = input_text(case, files, threshold=threshold)
+    (folder / "run.in").write_text(text)
+    argv = ["pw.x", "-in", "run.in"]
+    if ranks > 1:
+        argv = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(ranks), *argv]
+    started = time.perf_counter()
+    done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False, env=_environment())
+    wall = time.perf_counter() - started
+    if done.returncode or "JOB DONE" not in done.stdout:
+        raise RunError(f"pw.x failed on {case.name} with status {done.returncode}: {(done.stdout + done.stderr)[-600:]}", hint="Run it by hand in a folder of its own.")
+    return {**parse(done.stdout, len(case.symbols)), "wall_s": wall, "input": text}
+
+
+def parse(text: str, n_atoms: int) -> dict:
+    """Numbers out of a `pw.x` output; raises ReadError naming what is missing."""
+    import numpy as np
+    final = re.search(r"^!\s+total energy\s+=\s+([-+0-9.Ee]+) Ry", text, re.M)
+    if final is None:
+        raise ReadError("pw.x's output has no final energy.", hint="It did not converge.")
+    history = [float(value) / 2 for value in re.findall(r"^\s+total energy\s+=\s+([-+0-9.Ee]+) Ry", text, re.M)]
+    box = re.search(r"FFT dimensions:\s*\(\s*(\d+),\s*(\d+),\s*(\d+)\)", text)
+    forces = re.findall(r"^\s+atom\s+\d+ type\s+\d+\s+force =\s+([-+0-9.Ee]+)\s+([-+0-9.Ee]+)\s+([-+0-9.Ee]+)", text, re.M)[:n_atoms]
+    return {"energy": float(final[1]) / 2, "history": history, "forces": np.array(forces, float) / 2, "box": tuple(map(int, box.groups())) if box else ()}
+
+
+def _environment() -> dict[str, str]:
+    return {**os.environ, "OMP_NUM_THREADS": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none"}
