@@ -10,41 +10,60 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from .mixing import AndersonMixer
+from .model import Model
 
 Precondition = Callable[[torch.Tensor], torch.Tensor]
+
+#: indirect gap (Ha) below which a cell is mixed as a metal
+_GAP = 0.01
+#: Kerker wavenumber, 1/bohr (1.5 1/Å: G. Kresse, J. Furthmüller, Phys. Rev. B 54, 11169 (1996))
+_KERKER = 0.8
+#: average gap (Ha) assumed where empty bands are not computed
+_TYPICAL_GAP = 0.2
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A preconditioner, its name and the reason for it in words."""
+    """Which preconditioner and why, as data: kind "none", "dielectric" or "Kerker", reason in words, the dielectric constant or the wavenumber in 1/bohr."""
 
-    name: str
+    kind: str
     reason: str
-    apply: Precondition
+    constant: float = 0.0
 
 
-def none(reason: str) -> Choice:
-    """No preconditioning."""
-    return Choice("none", reason, lambda r: r)
-
-
-def dielectric(mixer: AndersonMixer, constant: float, reason: str, wavenumber: float = 1.0) -> Choice:
-    """1/ε(G) with ε(G) = 1 + 1/(1/(ε₀−1) + G²/k²); wavenumber k in 1/bohr."""
+def operator(choice: Choice, mixer: AndersonMixer) -> Precondition:
+    """The map of packed residuals that `choice` means; dielectric: 1/ε(G) with ε(G) = 1 + 1/(1/(ε₀−1) + G²/k²), k = 1/bohr; Kerker: G²/(G² + k²)."""
+    if choice.kind == "none":
+        return lambda r: r
     G2 = mixer.pack(mixer.grid.G2)
-    factor = 1.0 / (1.0 + 1.0 / (1.0 / max(constant - 1.0, 1e-9) + G2 / wavenumber**2))
-    return Choice("dielectric", reason, lambda r: r * factor)
-
-
-def kerker(mixer: AndersonMixer, reason: str, wavenumber: float = 0.8) -> Choice:
-    """G²/(G² + k²), wavenumber k in 1/bohr; the G = 0 component of a residual is zero anyway."""
-    G2 = mixer.pack(mixer.grid.G2)
-    factor = G2 / (G2 + wavenumber**2)
-    return Choice("Kerker", reason, lambda r: r * factor)
+    if choice.kind == "dielectric":
+        factor = 1.0 / (1.0 + 1.0 / (1.0 / max(choice.constant - 1.0, 1e-9) + G2))
+    else:
+        factor = G2 / (G2 + choice.constant**2)
+    return lambda r: r * factor
 
 
 def penn_constant(n_electrons: float, volume: float, gap: float) -> float:
     """Dielectric constant from the mean direct gap (Ha) and the plasma frequency of the valence electrons; volume in bohr³."""
     return 1.0 + 4.0 * math.pi * n_electrons / volume / gap**2
+
+
+def choose(model: Model, volume: float, weights: np.ndarray, eigenvalues: np.ndarray) -> Choice:
+    """The preconditioner that a spectrum (K, bands) Ha with k-point weights asks for; volume in bohr³."""
+    filled = round(model.n_electrons / 2)
+    e = np.sort(eigenvalues, axis=1)
+    whole = abs(filled - model.n_electrons / 2) < 1e-9
+    if model.smearing == "none":
+        return Choice("dielectric", "fixed occupations", penn_constant(model.n_electrons, volume, _TYPICAL_GAP))
+    if not whole or e.shape[1] <= filled:
+        return Choice("Kerker", "partly filled bands", _KERKER)
+    indirect = float(e[:, filled].min() - e[:, filled - 1].max())
+    if indirect < _GAP:
+        return Choice("Kerker", f"no gap: {indirect:.3f} Ha", _KERKER)
+    direct = max(float((weights * (e[:, filled] - e[:, filled - 1])).sum()), 0.05)
+    constant = min(penn_constant(model.n_electrons, volume, 1.3 * direct), 20.0)
+    return Choice("dielectric", f"gap {indirect:.3f} Ha, dielectric constant about {constant:.1f}", constant)

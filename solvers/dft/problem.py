@@ -11,6 +11,7 @@ from .kernels.local import LocalOperator
 from .model import Model
 from .parallel import Workers
 from .potential import XC, exchange_correlation, hartree
+from .symmetry import SpaceGroup
 from .terms.ewald import ewald
 from .terms.local import alpha_energy, local_potential
 
@@ -18,15 +19,16 @@ from .terms.local import alpha_energy, local_potential
 class Problem:
     """Fixed potential terms and the maps between orbitals, density and potential.
 
-    symmetriser: maps density coefficients on the half box to their symmetrised form (identity where symmetry is not used).
+    group: the space group the k-points were reduced by, None where symmetry is not used.
     """
 
-    def __init__(self, model: Model, basis: Basis, workers: Workers, symmetriser=None, local: LocalOperator | None = None):
+    def __init__(self, model: Model, basis: Basis, workers: Workers, group: SpaceGroup | None = None, local: LocalOperator | None = None):
         self.model = model
         self.basis = basis
         self.grid = basis.grid
         self.workers = workers
-        self.symmetriser = symmetriser
+        self.group = group if group is not None and len(group) > 1 else None
+        self._tables = None if self.group is None else self.group.density_tables(basis.grid.shape, basis.device)
         self.positions = torch.from_numpy(model.positions).to(basis.device)
         self.hamiltonian = Hamiltonian(basis, list(model.species), torch.from_numpy(model.fractional), workers, local)
         self.v_local = local_potential(self.grid, list(model.species), self.positions)
@@ -62,7 +64,10 @@ class Problem:
     def symmetrise(self, rho: torch.Tensor) -> torch.Tensor:
         """Density coefficients restricted to the density sphere and symmetrised."""
         rho = rho * self.grid.mask
-        return rho if self.symmetriser is None else self.symmetriser(rho)
+        if self._tables is None:
+            return rho
+        full = torch.fft.fftn(self.grid.to_real(rho), norm="forward")
+        return self._tables.symmetrise(full)[..., :rho.shape[-1]] * self.grid.mask
 
     def normalise(self, rho: torch.Tensor) -> torch.Tensor:
         """rho scaled to the model's number of electrons."""

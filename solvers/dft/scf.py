@@ -5,7 +5,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-import numpy as np
 import torch
 
 from ..core.errors import NonFiniteError
@@ -15,9 +14,6 @@ from .mixing import AndersonMixer
 from .problem import Problem
 from .smearing import occupy
 from .start import initial_orbitals
-
-#: direct gap (Ha) above which the cell is mixed as an insulator
-_GAP = 0.02
 
 
 @dataclass
@@ -30,6 +26,7 @@ class SCFState:
     step: int = 0
     accuracy: float = math.inf
     mixer: AndersonMixer | None = None
+    choice: preconditioners.Choice = preconditioners.Choice("none", "not chosen yet")
     energies: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
 
@@ -70,7 +67,6 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
     workers = problem.workers
     mixer = state.mixer = state.mixer or AndersonMixer(problem.grid)
     n_bands = state.orbitals[0].shape[1] if state.orbitals else model.n_bands
-    choice = preconditioners.none("first step")
     text = ""
     while True:
         state.step += 1
@@ -101,29 +97,12 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         state.accuracies.append(state.accuracy)
         converged = state.accuracy < tolerance
         if state.step <= 2:
-            choice = choose(problem, mixer, eigenvalues, occupations)
-            text = f"mixing: {choice.name} ({choice.reason})" if state.step == 1 else text
+            state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy())
+            text = f"mixing: {state.choice.kind} ({state.choice.reason})" if state.step == 2 else text
         rho_in = state.rho
         if not converged:
-            state.rho = mixer.next(rho_in, rho_out, choice.apply)
+            state.rho = mixer.next(rho_in, rho_out, preconditioners.operator(state.choice, mixer))
         yield SCFStep(state.step, free, state.accuracy, fermi, text)
         text = ""
         if converged or state.step >= max_steps:
             return GroundState(rho_in, rho_out, state.orbitals, eigenvalues, occupations, fermi, entropy, converged, state)
-
-
-def choose(problem: Problem, mixer: AndersonMixer, eigenvalues: torch.Tensor, occupations: torch.Tensor) -> preconditioners.Choice:
-    """The mixing preconditioner that the spectrum asks for."""
-    model = problem.model
-    filled = round(model.n_electrons / 2)
-    e = np.sort(eigenvalues.numpy(), axis=1)
-    if e.shape[1] > filled and abs(filled - model.n_electrons / 2) < 1e-9:
-        indirect = float(e[:, filled].min() - e[:, filled - 1].max())
-        direct = float((problem.basis.weights * (e[:, filled] - e[:, filled - 1])).sum())
-        if indirect < _GAP:
-            return preconditioners.kerker(mixer, f"no gap: {indirect:.3f} Ha")
-        constant = preconditioners.penn_constant(model.n_electrons, problem.grid.volume, max(direct, 0.05))
-        return preconditioners.dielectric(mixer, min(constant, 20.0), f"gap {indirect:.3f} Ha, dielectric constant about {constant:.1f}")
-    if model.smearing == "none":
-        return preconditioners.dielectric(mixer, 10.0, "fixed occupations")
-    return preconditioners.kerker(mixer, "partly filled bands")

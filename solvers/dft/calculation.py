@@ -1,0 +1,123 @@
+"""From a structure and parameters to a ground state: builds the problem a `Plan` describes, starts it from what is at hand, and converts nothing.
+
+`Calculation` is the live object behind the ASE calculator and the task `scf`. Hartree atomic units.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+import torch
+
+from ..core import device as machine
+from ..core.units import HARTREE_EV
+from . import energy as energy_module
+from . import forces as forces_module
+from . import stress as stress_module
+from .basis import Basis
+from .eigen.algebra import orthonormalise
+from .model import Model
+from .parallel import Workers
+from .plan import Plan
+from .problem import Problem
+from .projectors import Species
+from .pseudo import library
+from .pulay import pulay_stress
+from .restart import transfer_density, transfer_orbitals, unpack
+from .scf import GroundState, SCFState, SCFStep, self_consistency
+from .smearing import to_zero
+from .start import atomic_density
+from .xc import functional
+
+
+def build(plan: Plan, workers: Workers) -> Problem:
+    """The discretised problem of a plan."""
+    numbers = np.asarray(plan.structure.numbers)
+    symbols = np.array(plan.structure.symbols)
+    species = tuple(Species(library.find(symbol, plan.params.xc, plan.params.pseudos.selector(symbol)), np.flatnonzero(symbols == symbol)) for symbol in plan.entries)
+    smearing = plan.params.smearing
+    model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV)
+    device = machine.resolve(plan.params.device)
+    basis = Basis(plan.cell, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
+    return Problem(model, basis, workers, plan.group)
+
+
+def _batch_size(plan: Plan, device: str) -> int:
+    """k-points per tensor: one on the CPU (k-points are shared out among threads), on CUDA as many as 40 % of the free memory holds."""
+    if device == "cpu":
+        return 1
+    per_point = 16 * plan.n_plane_waves * (8 * plan.n_bands + sum(len(channel) for channel in plan.entries) + 64)
+    return int(max(1, min(len(plan.kpoints), 0.4 * machine.memory(device).free // per_point)))
+
+
+class Calculation:
+    """One geometry: `run()` yields SCF steps; afterwards energies, forces, stress are available. A previous calculation gives the start where it fits."""
+
+    def __init__(self, plan: Plan, workers: Workers | None = None, previous: Calculation | None = None, resume: dict[str, np.ndarray] | None = None,
+                 density: tuple[np.ndarray, tuple[int, int, int]] | None = None):
+        self.plan = plan
+        self.workers = workers or Workers()
+        self.problem = build(plan, self.workers)
+        self.ground: GroundState | None = None
+        self.superposed = atomic_density(self.problem)
+        self.state = self._start(previous, resume, density)
+
+    def _start(self, previous: Calculation | None, resume: dict[str, np.ndarray] | None, density: tuple[np.ndarray, tuple[int, int, int]] | None) -> SCFState:
+        if resume is not None:
+            return unpack(resume, self.problem)
+        if density is not None:
+            return SCFState(self._bonded(torch.from_numpy(density[0]), density[1]))
+        if previous is None or previous.ground is None or not previous.alike(self):
+            return SCFState(self.superposed)
+        state = SCFState(self._bonded((previous.ground.rho - previous.superposed) * previous.problem.grid.volume, previous.problem.grid.shape))
+        moved = transfer_orbitals(previous.problem.basis, previous.ground.orbitals, self.problem.basis)
+        if moved is not None:
+            state.orbitals = [orthonormalise(X) for X in moved]
+            state.occupations = previous.ground.occupations
+        return state
+
+    def _bonded(self, bonding: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
+        """A starting density: what bonding adds to the atoms' densities moves with the lattice, the atoms' densities move with the atoms."""
+        grid = self.problem.grid
+        rho = self.superposed + transfer_density(bonding, shape, grid.shape).to(self.superposed) / grid.volume
+        return self.problem.normalise(self.problem.symmetrise(rho))
+
+    def alike(self, other: Calculation) -> bool:
+        """Whether a density of this calculation can start `other`: same atoms in the same order, same potentials and functional."""
+        return (np.array_equal(self.plan.structure.numbers, other.plan.structure.numbers) and self.plan.entries == other.plan.entries and self.plan.params.xc == other.plan.params.xc
+                and self.problem.basis.device == other.problem.basis.device)
+
+    def run(self) -> Iterator[SCFStep]:
+        """Self-consistent steps; afterwards `ground` is set."""
+        tolerance = self.plan.params.tolerance / HARTREE_EV * len(self.plan.structure)
+        self.ground = yield from self_consistency(self.problem, self.state, tolerance=tolerance, max_steps=self.plan.params.max_steps)
+
+    @cached_property
+    def energies(self) -> energy_module.Energies:
+        """Energy terms (Ha)."""
+        return energy_module.energies(self.problem, self.ground)
+
+    @property
+    def energy_at_zero(self) -> float:
+        """Energy extrapolated to zero smearing, Ha."""
+        return to_zero(self.problem.model.smearing, self.energies.free, self.energies.entropy)
+
+    @cached_property
+    def forces(self) -> np.ndarray:
+        """Forces (N, 3) Ha/bohr."""
+        return forces_module.forces(self.problem, self.ground)
+
+    @cached_property
+    def stress(self) -> np.ndarray:
+        """Stress (3, 3) Ha/bohr³."""
+        return stress_module.stress(self.problem, self.ground)
+
+    @cached_property
+    def pulay_stress(self) -> float:
+        """Estimate of what the missing plane waves add to the diagonal of `stress`, Ha/bohr³."""
+        return pulay_stress(self.problem, self.ground)
+
+    def density(self) -> np.ndarray:
+        """Valence density (n1, n2, n3) on the box, e/bohr³."""
+        return self.problem.grid.to_real(self.ground.rho).cpu().numpy()

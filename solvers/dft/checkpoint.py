@@ -1,0 +1,48 @@
+"""The density file behind `DFT(checkpoint=…)`: a start for the next run, readable across geometries, boxes and k-meshes."""
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..core.errors import ReadError, StorageError
+from .plan import Plan
+
+if TYPE_CHECKING:
+    from .calculation import Calculation
+
+
+def save_density(path: str, calculation: Calculation) -> None:
+    """Write numbers, potentials and the bonding density (ρ minus superposed atoms, coefficients times volume) to `path` (npz), replacing it in one rename."""
+    grid = calculation.problem.grid
+    bonding = (calculation.ground.rho - calculation.superposed).cpu().numpy() * grid.volume
+    target = Path(path).expanduser()
+    try:
+        with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name, suffix=".part", delete=False) as file:
+            np.savez(file, numbers=calculation.plan.structure.numbers, potentials=_potentials(calculation.plan), xc=calculation.plan.params.xc, shape=np.array(grid.shape), bonding=bonding)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(file.name, target)
+    except OSError as error:
+        raise StorageError(f"The density could not be written to {target}: {error.strerror or error}.", hint="Choose another checkpoint path or free some space.") from error
+
+
+def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int]] | None:
+    """(bonding coefficients times volume, their box) stored at `path`; None when there is no file or it belongs to other atoms. Raises ReadError for a damaged file."""
+    target = Path(path).expanduser()
+    if not target.exists():
+        return None
+    try:
+        with np.load(target, allow_pickle=False) as data:
+            same = np.array_equal(data["numbers"], plan.structure.numbers) and str(data["xc"]) == plan.params.xc and np.array_equal(data["potentials"], _potentials(plan))
+            return (data["bonding"], tuple(int(n) for n in data["shape"])) if same else None
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ReadError(f"{target} is not a density file of this program: {error}.", hint="Remove it or choose another checkpoint path.") from error
+
+
+def _potentials(plan: Plan) -> np.ndarray:
+    return np.array([f"{symbol} {entry.name}" for symbol, entry in sorted(plan.entries.items())])

@@ -1,0 +1,58 @@
+"""The Kohn–Sham free energy of given orbitals, term by term. Hartree atomic units."""
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import torch
+
+from .eigen.algebra import matmul
+from .problem import Problem
+from .scf import GroundState
+
+TERMS = ("kinetic", "nonlocal_", "local", "hartree", "xc", "ewald", "alpha", "entropy")
+
+
+@dataclass(frozen=True)
+class Energies:
+    """Contributions to the free energy (Ha); `alpha` is the G = 0 part of the local potential, `entropy` is −TS."""
+
+    kinetic: float
+    nonlocal_: float
+    local: float
+    hartree: float
+    xc: float
+    ewald: float
+    alpha: float
+    entropy: float
+
+    @property
+    def free(self) -> float:
+        """E − TS."""
+        return sum(asdict(self).values())
+
+
+def band_weights(problem: Problem, ground: GroundState) -> torch.Tensor:
+    """Occupation times k-point weight (K, bands) on the basis' device."""
+    return (ground.occupations * torch.from_numpy(problem.basis.weights)[:, None]).to(problem.basis.device)
+
+
+def square(X: torch.Tensor) -> torch.Tensor:
+    """|X|²."""
+    return X.real**2 + X.imag**2 if X.is_complex() else X**2
+
+
+def energies(problem: Problem, ground: GroundState) -> Energies:
+    """Energy terms of the orbitals and of the density they make."""
+    weights = band_weights(problem, ground)
+
+    def orbital_terms(item: tuple) -> tuple[float, float]:
+        batch, X = item
+        w = weights[batch.slice]
+        kinetic = (w[:, :, None] * square(X) * batch.stored_kinetic[:, None, :]).sum()
+        P = problem.hamiltonian.projectors_of(batch)
+        overlaps = square(matmul(X, P.mH)) * problem.hamiltonian.D
+        return float(kinetic), float((w[:, :, None] * overlaps).sum())
+    parts = problem.workers.map(orbital_terms, zip(problem.basis.batches, ground.orbitals, strict=True))
+    e_hartree, _, xc = problem.fields(ground.rho)
+    local = problem.grid.volume * float(problem.grid.dot(problem.v_local, ground.rho))
+    return Energies(sum(p[0] for p in parts), sum(p[1] for p in parts), local, e_hartree, xc.energy, problem.ewald_energy, problem.alpha_energy, ground.entropy_energy)

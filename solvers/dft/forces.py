@@ -1,0 +1,69 @@
+"""Forces: the exact gradient of the discrete free energy at fixed orbitals, plus a correction for incomplete self-consistency. Hartree atomic units.
+
+The correction is that of Chan, Bohnen and Ho, Phys. Rev. B 47, 4771 (1993): the input density is taken to move with the atoms like superposed atomic densities,
+F = −∫ (V_Hxc[ρ_out] − V_Hxc[ρ_in]) ∂ρ_atoms/∂R. It makes the error of the forces second order in ρ_out − ρ_in to the extent that this is so.
+"""
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .eigen.algebra import matmul
+from .energy import band_weights
+from .problem import Problem
+from .projectors import atom_of_rows, projector_displacements
+from .scf import GroundState
+from .start import atoms_of
+from .terms.local import form_factor
+
+
+def local_forces(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
+    """−∂E_local/∂R (N, 3) of density coefficients rho."""
+    return -_density_gradient(problem, rho, [form_factor(problem.grid, kind) for kind in problem.model.species])
+
+
+def residual_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
+    """The correction for incomplete self-consistency (N, 3)."""
+    grid = problem.grid
+    out, before = problem.fields(ground.rho), problem.fields(ground.rho_in)
+    difference = out[1] + out[2].potential - before[1] - before[2].potential
+    q = torch.sqrt(grid.G2)
+    return -_density_gradient(problem, difference, [atom.density(q) / grid.volume * grid.mask for atom in atoms_of(problem)])
+
+
+def _density_gradient(problem: Problem, field: torch.Tensor, forms: list[torch.Tensor]) -> torch.Tensor:
+    """d/dR of Ω Σ_G field*(G) form_s(|G|) e^{−iG·R_a} for every atom (N, 3)."""
+    result = torch.zeros_like(problem.positions)
+    for kind, form in zip(problem.model.species, forms, strict=True):
+        result[kind.atoms] = problem.grid.structure_gradient(problem.grid.volume * field.conj() * form, problem.positions[kind.atoms])
+    return result
+
+
+def nonlocal_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
+    """−∂E_nonlocal/∂R (N, 3), summed over the k-points of the basis (not symmetrised)."""
+    weights = band_weights(problem, ground)
+    rows = torch.from_numpy(atom_of_rows(list(problem.model.species))).to(problem.basis.device)
+
+    def one(item: tuple) -> torch.Tensor:
+        batch, X = item
+        P = problem.hamiltonian.projectors_of(batch)
+        result = torch.zeros_like(problem.positions)
+        if not P.shape[1]:
+            return result
+        B = matmul(X, P.mH)
+        for axis, dP in projector_displacements(batch, P):
+            dB = matmul(X, dP.mH)
+            product = B.real * dB.real + B.imag * dB.imag if B.is_complex() else B * dB
+            per_row = -2.0 * problem.hamiltonian.D * (weights[batch.slice][:, :, None] * product).sum((0, 1))
+            result[:, axis].index_add_(0, rows, per_row)
+        return result
+    return sum(problem.workers.map(one, zip(problem.basis.batches, ground.orbitals, strict=True)))
+
+
+def forces(problem: Problem, ground: GroundState, *, correct: bool = True) -> np.ndarray:
+    """Forces (N, 3) Ha/bohr; their mean is not zero on a finite FFT box (egg-box). correct: add `residual_forces`."""
+    total = local_forces(problem, ground.rho) + nonlocal_forces(problem, ground)
+    if correct:
+        total = total + residual_forces(problem, ground)
+    total = total.cpu().numpy() + problem.ewald_forces
+    return total if problem.group is None else problem.group.symmetrise_forces(total)

@@ -1,0 +1,106 @@
+"""Stress σ = (1/Ω) ∂F/∂ε, term by term: the analytic derivative at fixed integer G, FFT box and fractional k. Hartree atomic units, positive in tension.
+
+O. H. Nielsen and R. M. Martin, Phys. Rev. B 32, 3780 (1985); gradient corrections: A. Dal Corso and R. Resta, Phys. Rev. B 50, 4327 (1994).
+"""
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from .eigen.algebra import matmul
+from .energy import band_weights, square
+from .grid import FFTGrid
+from .problem import Problem
+from .projectors import projector_strains
+from .scf import GroundState
+from .terms.local import form_factor_slope
+
+
+def _outer(grid: FFTGrid, weights: torch.Tensor) -> torch.Tensor:
+    """Σ over all G of w(G) G_α G_β (3, 3) for real, even w on the half box."""
+    w = (weights * grid.pair_weights).reshape(-1)
+    G = grid.G.reshape(3, -1)
+    return (G * w) @ G.mT
+
+
+def kinetic_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
+    """−(1/Ω) Σ f |c|² K_α K_β."""
+    weights = band_weights(problem, ground)
+    total = torch.zeros(3, 3, dtype=torch.float64, device=problem.basis.device)
+    for batch, X in zip(problem.basis.batches, ground.orbitals, strict=True):
+        density = (weights[batch.slice][:, :, None] * square(X)).sum(1)
+        if batch.half:
+            density = density.unflatten(-1, (-1, 2)).sum(-1)
+        total -= torch.einsum("kg,kga,kgb->ab", density, batch.K, batch.K)
+    return total / problem.grid.volume
+
+
+def hartree_stress(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
+    """−δ E_H/Ω + 4π Σ |ρ|² G_α G_β / G⁴."""
+    grid = problem.grid
+    energy, _ = problem.fields(rho)[:2]
+    safe = grid.G2.clone()
+    safe[0, 0, 0] = 1.0
+    return _outer(grid, grid.coulomb / safe * square(rho)) - energy / grid.volume * torch.eye(3, dtype=torch.float64, device=rho.device)
+
+
+def local_stress(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
+    """−δ (E_loc + E_α)/Ω − Σ Re[ρ* S] v′(G) G_α G_β / G."""
+    grid = problem.grid
+    energy = float(grid.dot(problem.v_local, rho)) + problem.alpha_energy / grid.volume
+    total = -energy * torch.eye(3, dtype=torch.float64, device=rho.device)
+    for kind in problem.model.species:
+        S = grid.structure_factor(problem.positions[kind.atoms])
+        total -= _outer(grid, (rho.conj() * S).real * form_factor_slope(grid, kind))
+    return total
+
+
+def xc_stress(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
+    """(δ/Ω)(E_xc − ∫v_xc ρ) − (1/Ω)∫ 2 f_σ ∂_αρ ∂_βρ."""
+    grid = problem.grid
+    xc = problem.fields(rho)[2]
+    total = (xc.energy - xc.integral) / grid.volume * torch.eye(3, dtype=torch.float64, device=rho.device)
+    if xc.gradient is not None:
+        g = xc.gradient.reshape(3, -1)
+        total = total - (g * (2.0 * xc.v_sigma.reshape(-1))) @ g.mT / grid.size
+    return total
+
+
+def nonlocal_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
+    """−δ E_NL/Ω + (2/Ω) Σ f d_p Re ⟨ψ|β_p⟩⟨dβ_p|ψ⟩ with dβ = −K_β ∂_α β."""
+    weights = band_weights(problem, ground)
+    basis, hamiltonian = problem.basis, problem.hamiltonian
+
+    def one(item: tuple) -> torch.Tensor:
+        batch, X = item
+        total = torch.zeros(3, 3, dtype=torch.float64, device=basis.device)
+        P = hamiltonian.projectors_of(batch)
+        if not P.shape[1]:
+            return total
+        B = matmul(X, P.mH)
+        w = weights[batch.slice][:, :, None] * hamiltonian.D
+        total -= torch.eye(3, dtype=torch.float64, device=basis.device) * (w * square(B)).sum()
+        for a, b, dP in projector_strains(batch, basis, list(problem.model.species), hamiltonian.fractional):
+            dB = matmul(X, dP.mH)
+            product = B.real * dB.real + B.imag * dB.imag if B.is_complex() else B * dB
+            value = 2.0 * (w * product).sum()
+            total[a, b] += value
+            if a != b:
+                total[b, a] += value
+        return total
+    return sum(problem.workers.map(one, zip(basis.batches, ground.orbitals, strict=True))) / basis.volume
+
+
+def stress_terms(problem: Problem, ground: GroundState) -> dict[str, np.ndarray]:
+    """Every term (3, 3) Ha/bohr³, not symmetrised."""
+    rho = ground.rho
+    terms = {"kinetic": kinetic_stress(problem, ground), "nonlocal": nonlocal_stress(problem, ground), "local": local_stress(problem, rho),
+             "hartree": hartree_stress(problem, rho), "xc": xc_stress(problem, rho)}
+    return {**{name: value.cpu().numpy() for name, value in terms.items()}, "ewald": problem.ewald_stress}
+
+
+def stress(problem: Problem, ground: GroundState) -> np.ndarray:
+    """Total stress (3, 3) Ha/bohr³, symmetrised where the problem uses symmetry."""
+    total = sum(stress_terms(problem, ground).values())
+    total = 0.5 * (total + total.T)
+    return total if problem.group is None else problem.group.symmetrise_stress(total)
