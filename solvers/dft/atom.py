@@ -140,7 +140,7 @@ class _Shell:
 def _hardness(pseudo: Pseudopotential) -> float:
     """Wavenumber beyond which no projector and no local part of the potential reaches, 1/bohr."""
     q = torch.linspace(1.0, 60.0, 600, dtype=torch.float64)
-    parts = [pseudo.local(q).abs() / q]
+    parts = [pseudo.local(q).abs() * q**2 / pseudo.charge]
     for channel in pseudo.channels:
         parts += [channel.radial(i, q).abs() * math.sqrt(abs(channel.h[i, i])) for i in range(len(channel.h))]
     reach = 8.0

@@ -15,7 +15,7 @@ from solvers.core.paths import resource
 
 #: functional in the table's names -> our name
 FUNCTIONALS = {"PADE": "LDA", "PBE": "PBE", "PBESOL": "PBEsol"}
-_NAME = re.compile(r"GTH-(?P<functional>[A-Za-z0-9]+)-q(?P<charge>\d+)(?P<suffix>_\w+)?$")
+_NAME = re.compile(r"GTH-(?:NLCC-)?(?P<functional>[A-Za-z0-9]+)-q(?P<charge>\d+)(?:[-_]\w+)?$")
 
 
 @dataclass(frozen=True)
