@@ -78,6 +78,7 @@ class Drawing:
             for part, actor in zip(("shafts", "heads"), arrows.actors, strict=True):
                 plotter.add_actor(actor, name=f"{name} {part}", render=False, reset_camera=False, pickable=False)
         plotter.add_actor(self.bar.actor, name="colour bar", render=False, reset_camera=False, pickable=False)
+        plotter.render_window.SetMultiSamples(0)  # impostors gain nothing from it, and VTK's edge filter turns the picture black with it
         self.triad = Triad(plotter.render_window, plotter.renderer)
         camera.lights(plotter.renderer)
         self.set_theme(theme)
