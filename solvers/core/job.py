@@ -67,7 +67,8 @@ class Result:
             known(name)
             array = np.array(value)
             if array.dtype.kind in "fc" and not np.isfinite(array).all():
-                raise NonFiniteError(f"Result {name!r} contains {'NaN' if np.isnan(array).any() else 'infinity'}.", hint="This is a failed calculation, not a result.")
+                raise NonFiniteError(f"Result {name!r} contains {'NaN' if np.isnan(array).any() else 'infinity'}.",
+                                     hint="This is a failed calculation, not a result.")
             values[name] = array
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "warnings", tuple(self.warnings))
@@ -106,7 +107,10 @@ class JobSpec:
 
 @dataclass(frozen=True)
 class Event:
-    """One line of events.jsonl: kind "started", "step", "checkpoint", "note", "warning", "finished", "failed", "cancelled"; seq counts from 1 per attempt; time is UTC seconds."""
+    """One line of events.jsonl: kind "started", "step", "checkpoint", "note", "warning", "finished", "failed", "cancelled" or "paused".
+
+    seq counts from 1 per attempt; time is UTC seconds.
+    """
 
     seq: int
     kind: str

@@ -238,9 +238,9 @@ class JobFolder:
 class Attempt:
     """One attempt of a job: what its worker wrote."""
 
-    def __init__(self, path: Path | str):
+    def __init__(self, path: Path | str, number: int | None = None):
         self.path = Path(path)
-        self.number = int(self.path.name.rpartition("-")[2])
+        self.number = int(self.path.name.rpartition("-")[2]) if number is None else number
 
     @property
     def age(self) -> float:

@@ -12,6 +12,7 @@ import os
 import re
 import stat
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -99,14 +100,18 @@ def answer(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], dict[s
 
 
 def verify(paths: list[str]) -> dict[str, Any]:
-    """Read every sealed file and check its checksum; ReadError names the first bad one."""
+    """Read every sealed file and check its checksum, and the database of a project; ReadError names the first bad one."""
     import h5py
 
     from .sealed import unseal
+    from .store import verify_database
     while h5py.h5pl.size():
         h5py.h5pl.remove(0)  # filters are shared objects that HDF5 would load
-    for path in paths:
-        unseal(path)
+    for path in map(Path, paths):
+        if path.suffix == ".sqlite":
+            verify_database(path)
+        else:
+            unseal(path)
     return {"count": len(paths)}
 
 

@@ -281,6 +281,16 @@ class Trajectory:
         parts = [self._load(k)[0]["step"][:segment.count] for k, segment in enumerate(self._segments)]
         return np.concatenate(parts) if parts else np.zeros(0, np.int64)
 
+    def packed(self) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Any]]]:
+        """Arrays and meta of every segment in order, cut to the frames that count."""
+        for k, segment in enumerate(self._segments):
+            arrays, meta = self._load(k)
+            if meta["count"] != segment.count:
+                per_frame = {name for name in arrays if name in ("positions", "cell", "step") or ":" in name}
+                arrays = {name: value[:segment.count] if name in per_frame else value for name, value in arrays.items()}
+                meta = {**meta, "count": segment.count, "info": meta.get("info", [])[:segment.count]}
+            yield arrays, meta
+
     def _locate(self, i: int) -> tuple[dict, dict, int]:
         n = len(self)
         if not -n <= i < n:

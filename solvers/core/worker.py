@@ -53,7 +53,7 @@ class Worker:
 
     def __init__(self, attempt: Attempt):
         self.attempt = attempt
-        self.job = JobFolder(attempt.path.parent)
+        self.job = JobFolder(attempt.path / "..")
         self.log = EventLog(attempt.path)
         self.frames = TrajectoryWriter(attempt.path, seconds=float(os.environ.get("QCAD_SEGMENT_SECONDS", "5")))
         text = os.environ.get("QCAD_CHECKPOINT_SECONDS", "")
@@ -201,7 +201,10 @@ def main(argv: list[str] | None = None) -> int:
         print("usage: python -P -m solvers.core.worker JOB/attempt-001", file=sys.stderr)
         return 2
     faulthandler.enable()
-    attempt = Attempt(Path(arguments[0]).resolve())
+    folder = Path(arguments[0]).resolve()
+    # from inside and by relative names, so that the project can be renamed while its jobs run
+    os.chdir(folder)
+    attempt = Attempt(Path("."), Attempt(folder).number)
     try:
         attempt.claim()
         niceness = int(os.environ.get("QCAD_NICE", "0") or 0)
