@@ -17,7 +17,8 @@ from solvers.dft.pseudo.harmonics import real_harmonics, solid_harmonics, solid_
 
 ALL = library.entries()
 SOME = [library.entry(symbol, xc, name) for symbol, xc, name in
-        [("H", "PBE", "gth"), ("Si", "LDA", "gth"), ("Mg", "PBE", "GTH-PBE-q10"), ("Cu", "PBE", "gth"), ("Ba", "PBE", "gth"), ("U", "LDA", "GTH-PADE-q32"), ("W", "PBE", "gth")]]
+        [("H", "PBE", "gth"), ("Si", "LDA", "gth"), ("Mg", "PBE", "GTH-PBE-q10"), ("Cu", "PBE", "gth"), ("Ba", "PBE", "gth"),
+         ("U", "LDA", "GTH-PADE-q32"), ("W", "PBE", "gth")]]
 
 
 def legendre(n, low, high):

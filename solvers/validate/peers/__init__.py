@@ -1,0 +1,1 @@
+"""Other programs that `qcad validate` runs where they are installed."""
