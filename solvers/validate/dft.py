@@ -48,13 +48,15 @@ def without_mean(forces: np.ndarray) -> np.ndarray:
 def energy_rows(case: Case, mine: dict, peer: dict, name: str) -> Iterator[Row]:
     """The free energy per atom."""
     n = len(case.symbols)
-    yield compare("dft", case.name, "free energy", mine["energy"] / n, peer["energy"] / n, case.energy_tolerance, "Ha/atom", name, "x".join(map(str, mine["box"])))
+    yield compare("dft", case.name, "free energy", mine["energy"] / n, peer["energy"] / n, case.energy_tolerance, "Ha/atom", name,
+                  "x".join(map(str, mine["box"])))
 
 
 def component_rows(case: Case, mine: dict, peer: dict, name: str) -> Iterator[Row]:
     """Energy terms per atom."""
     for term in _TERMS:
-        yield compare("dft", case.name, term, mine["components"][term] / len(case.symbols), peer["components"][term] / len(case.symbols), cases.COMPONENT, "Ha/atom", name)
+        yield compare("dft", case.name, term, mine["components"][term] / len(case.symbols), peer["components"][term] / len(case.symbols), cases.COMPONENT,
+                      "Ha/atom", name)
 
 
 def derivative_rows(case: Case, mine: dict, peer: dict, name: str) -> Iterator[Row]:
@@ -82,7 +84,8 @@ def symmetry_row(case: Case, box: tuple[int, int, int]) -> Row:
     """Energy with symmetry against energy without, on a box that the crystal's translations fit."""
     n = len(case.symbols)
     on, off = (ours(case, box, derivatives=False, symmetry=symmetry) for symmetry in (True, False))
-    return compare("dft", case.name, "symmetry on - off", on["energy"] / n, off["energy"] / n, cases.SYMMETRY, "Ha/atom", "itself without symmetry", "x".join(map(str, box)))
+    return compare("dft", case.name, "symmetry on - off", on["energy"] / n, off["energy"] / n, cases.SYMMETRY, "Ha/atom", "itself without symmetry",
+                   "x".join(map(str, box)))
 
 
 def egg_box_rows(case: Case, shifts: int = 3, seed: int = 20261121) -> Iterator[Row]:
@@ -95,7 +98,8 @@ def egg_box_rows(case: Case, shifts: int = 3, seed: int = 20261121) -> Iterator[
         atoms = case.atoms()
         atoms.set_scaled_positions(case.scaled + rng.random(3))
         moved = ours(case, reference["box"], atoms, derivatives=False)
-        yield compare("dft", case.name, f"egg-box, shift {number + 1}", moved["energy"] / n, reference["energy"] / n, tolerance, "Ha/atom", "itself before the shift",
+        yield compare("dft", case.name, f"egg-box, shift {number + 1}", moved["energy"] / n, reference["energy"] / n, tolerance, "Ha/atom",
+                      "itself before the shift",
                       "x".join(map(str, reference["box"])))
 
 

@@ -40,7 +40,8 @@ def table(rows: Iterable[Row]) -> str:
     rows = list(rows)
     cells = [["", "case", "quantity", "Q-CAD", "reference", "difference", "at most", "unit", "reference is"]]
     cells += [[_verdict(row), row.case, row.quantity, f"{row.ours:.9g}", f"{row.reference:.9g}", f"{row.difference:+.2e}",
-               "printed" if row.tolerance is None else f"{row.tolerance:.1e}", row.unit, row.reference_name + (f"; {row.note}" if row.note else "")] for row in rows]
+               "printed" if row.tolerance is None else f"{row.tolerance:.1e}", row.unit,
+               row.reference_name + (f"; {row.note}" if row.note else "")] for row in rows]
     widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
     text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in cells]
     text.insert(1, "-" * max(map(len, text)))

@@ -11,7 +11,8 @@ from scipy.special import spherical_jn
 from solvers.dft.atom import bessel_zeros, shells, solve_atom
 from solvers.dft.pseudo.library import find
 
-ATOMS = [("H", "LDA", "gth"), ("Si", "LDA", "gth"), ("O", "PBE", "gth"), ("Mg", "PBE", "GTH-PBE-q2"), ("Mg", "PBE", "gth"), ("Cu", "PBE", "gth"), ("Ba", "PBE", "gth"),
+ATOMS = [("H", "LDA", "gth"), ("Si", "LDA", "gth"), ("O", "PBE", "gth"), ("Mg", "PBE", "GTH-PBE-q2"), ("Mg", "PBE", "gth"), ("Cu", "PBE", "gth"),
+         ("Ba", "PBE", "gth"),
          ("W", "PBE", "gth"), ("Lu", "PBE", "gth")]
 
 
@@ -35,7 +36,8 @@ def test_charge_and_bound_states(symbol, xc, name):
 
 
 @pytest.mark.parametrize(("symbol", "reference"), [
-    ("H", {0: -0.2335}), ("He", {0: -0.5704}), ("C", {0: -0.5011, 1: -0.1992}), ("O", {0: -0.8713, 1: -0.3384}), ("Al", {0: -0.2868, 1: -0.1028}), ("Si", {0: -0.3998, 1: -0.1533}),
+    ("H", {0: -0.2335}), ("He", {0: -0.5704}), ("C", {0: -0.5011, 1: -0.1992}), ("O", {0: -0.8713, 1: -0.3384}), ("Al", {0: -0.2868, 1: -0.1028}),
+    ("Si", {0: -0.3998, 1: -0.1533}),
 ])
 def test_eigenvalues_of_all_electron_atoms(symbol, reference):
     """NIST LDA (VWN) valence eigenvalues of neutral atoms, S. Kotochigova et al., Phys. Rev. A 55, 191 (1997); the potentials reproduce them to a few mHa."""

@@ -35,14 +35,16 @@ def test_spacing_contains_two_pi_and_rounds_up():
     assert KPoints.coerce("2x2x2+0.5,0,0").mesh(cell) == ((2, 2, 2), (0.5, 0.0, 0.0))
 
 
-@pytest.mark.parametrize("bad", ["0x4x4", "4x4", "axbxc", (4, 4), (4, 4, 4.5), -1, "0/A", "-0.2/A", {"size": 4, "spacing": 0.2}, {"points": 3}, {}, None, "4x4x4+0.5", True])
+@pytest.mark.parametrize("bad", ["0x4x4", "4x4", "axbxc", (4, 4), (4, 4, 4.5), -1, "0/A", "-0.2/A", {"size": 4, "spacing": 0.2}, {"points": 3}, {}, None,
+                                 "4x4x4+0.5", True])
 def test_bad_kpoints_say_what_is_allowed(bad):
     with pytest.raises(SetupError, match="k-points .* are not understood.*4x4x4.*0.2/A"):
         KPoints.coerce(bad)
 
 
 @pytest.mark.parametrize(("given", "kind", "width"), [
-    (None, "none", 0.0), ("none", "none", 0.0), ("fixed", "none", 0.0), ("fermi-dirac:0.05eV", "fermi-dirac", 0.05), (("Fermi-Dirac", 0.05), "fermi-dirac", 0.05),
+    (None, "none", 0.0), ("none", "none", 0.0), ("fixed", "none", 0.0), ("fermi-dirac:0.05eV", "fermi-dirac", 0.05),
+    (("Fermi-Dirac", 0.05), "fermi-dirac", 0.05),
     ("cold:0.01Ha", "cold", 0.01 * HARTREE_EV), ("gaussian:20 meV", "gaussian", 0.02), ("mp:0.02Ry", "methfessel-paxton", 0.01 * HARTREE_EV),
     ("fd:300K", "fermi-dirac", 300 * BOLTZMANN_EV), ({"kind": "mv", "width": 0.1}, "cold", 0.1),
 ])
@@ -81,9 +83,11 @@ def test_params_round_trip():
 
 
 @pytest.mark.parametrize(("keywords", "message"), [
-    ({"xc": "B3LYP"}, "xc = 'B3LYP' is not a choice.*LDA, PBE"), ({"cutoff": -5}, "cutoff = -5 is out of range.*20 to 20000 eV"), ({"cutoff": float("nan")}, "cutoff = nan is not finite"),
+    ({"xc": "B3LYP"}, "xc = 'B3LYP' is not a choice.*LDA, PBE"), ({"cutoff": -5}, "cutoff = -5 is out of range.*20 to 20000 eV"),
+    ({"cutoff": float("nan")}, "cutoff = nan is not finite"),
     ({"grid": (3, 4)}, "grid = .* is not an FFT box.*36,36,36"), ({"grid": "aXb"}, "is not an FFT box"), ({"grid": (0, 4, 4)}, "is not an FFT box"),
-    ({"magmoms": (0, 2.0)}, "asks for spin polarisation.*Leave magmoms out"), ({"magmoms": ("up",)}, "are not numbers"), ({"device": "tpu"}, "device = 'tpu'.*auto, cpu, cuda"),
+    ({"magmoms": (0, 2.0)}, "asks for spin polarisation.*Leave magmoms out"), ({"magmoms": ("up",)}, "are not numbers"),
+    ({"device": "tpu"}, "device = 'tpu'.*auto, cpu, cuda"),
     ({"tolerance": 0.0}, "tolerance = 0.0 is out of range"), ({"max_steps": 0}, "max_steps = 0 is out of range"),
 ])
 def test_bad_parameters(keywords, message):
@@ -92,5 +96,6 @@ def test_bad_parameters(keywords, message):
 
 
 def test_help_needs_neither_torch_nor_numba():
-    code = "import sys, solvers.dft, solvers.dft.params, solvers.dft.pseudo.library as l; l.listing('Si'); bad = {'torch', 'numba'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
+    code = "import sys, solvers.dft, solvers.dft.params, solvers.dft.pseudo.library as l; l.listing('Si'); " \
+           "bad = {'torch', 'numba'} & set(sys.modules); sys.exit(str(bad) if bad else 0)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60).stderr == ""

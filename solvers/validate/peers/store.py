@@ -36,7 +36,8 @@ def stored(peer: str) -> dict[str, dict]:
 def result(peer: str, case: str) -> dict:
     """The stored result of a case; raises MissingError naming what to run."""
     if case not in stored(peer):
-        raise MissingError(f"No stored {peer} result for {case!r}.", hint=f"Run python -m solvers.validate.peers.store {peer} '{case}' where {peer} is installed.")
+        raise MissingError(f"No stored {peer} result for {case!r}.",
+                           hint=f"Run python -m solvers.validate.peers.store {peer} '{case}' where {peer} is installed.")
     return stored(peer)[case]
 
 
