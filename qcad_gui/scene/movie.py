@@ -58,7 +58,21 @@ class Studio:
 
     def shoot(self, transparent: bool = False) -> np.ndarray:
         """(height, width, 3 or 4) uint8 of the present state."""
-        return np.array(self.plotter.screenshot(None, return_img=True, transparent_background=transparent))
+        if not transparent:
+            return self._render()
+        # the smoothing passes lose VTK's own transparency, so it is worked out from the picture on black and on white: seen = colour · alpha + background · (1 - alpha)
+        self.plotter.set_background("black")
+        on_black = self._render().astype(float)
+        self.plotter.set_background("white")
+        on_white = self._render().astype(float)
+        self.plotter.set_background(self.drawing.theme.view_bottom, top=self.drawing.theme.view_top)
+        alpha = np.clip(1.0 - (on_white - on_black).mean(axis=2, keepdims=True) / 255.0, 0.0, 1.0)
+        colour = np.where(alpha > 1e-3, on_black / np.maximum(alpha, 1e-3), 0.0)
+        return np.rint(np.clip(np.concatenate([colour, 255.0 * alpha], axis=2), 0, 255)).astype(np.uint8)
+
+    def _render(self) -> np.ndarray:
+        self.plotter.render()
+        return np.array(self.plotter.screenshot(None, return_img=True))
 
 
 def save(image: np.ndarray, path: str | Path) -> Path:

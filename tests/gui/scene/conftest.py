@@ -66,4 +66,7 @@ def drawing():
 @pytest.fixture
 def shoot():
     """(height, width, 3) uint8 of a drawing."""
-    return lambda drawing: np.array(drawing.plotter.screenshot(None, return_img=True))
+    def take(drawing):
+        drawing.plotter.render()
+        return np.array(drawing.plotter.screenshot(None, return_img=True))
+    return take
