@@ -31,7 +31,7 @@ from .lock import Lock, Owner
 from .nodes import KINDS, Node, SetNode, array_keys, pack_node, unpack_node
 from .paths import user_data
 from .sealed import disk, storage_error, sweep
-from .store import Store
+from .project_store import Store
 
 __all__ = ["KINDS", "UNDO_STEPS", "Node", "Project", "SetNode", "untitled_folder"]
 

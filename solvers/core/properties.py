@@ -49,6 +49,7 @@ _ROWS = (
     ("stiffness", "Pa", (6, 6), "elastic stiffness, Voigt xx yy zz yz xz xy, in the frame of the structure"),
     ("stiffness_error", "Pa", (6, 6), "95 % half width, sources in quadrature, model error not included"),
     ("stiffness_covariance", "Pa²", (21, 21), "covariance of the 21 upper-triangle constants"),
+    ("stiffness_clamped", "Pa", (6, 6), "elastic stiffness with the ions held at their affine positions"),
     ("bulk_modulus", "Pa", (), "Voigt–Reuss–Hill"),
     ("shear_modulus", "Pa", (), "Voigt–Reuss–Hill"),
     ("young_modulus", "Pa", (), "of the isotropic polycrystal, Voigt–Reuss–Hill"),

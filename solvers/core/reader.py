@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from . import registry
 from .errors import QcadError, ReadError
 from .framing import read_message, write_message
 from .trajectory import Frame, pack
@@ -24,7 +25,6 @@ from .trajectory import Frame, pack
 _BINARY = {"traj"}
 _CONSTRAINTS = {"FixAtoms", "FixCartesian", "FixScaled", "FixedPlane", "FixedLine", "FixBondLengths"}
 _MOST_ATOMS = 20_000_000
-_MOST_POINTS = 2_000_000_000
 
 
 def main() -> int:
@@ -77,10 +77,12 @@ def answer(request: dict[str, Any], data: bytes) -> tuple[dict[str, Any], dict[s
     kind, name = request["format"], request["name"]
     try:
         if request["do"] == "field":
-            frame, fields = _cube(data, name) if kind == "cube" else _xsf_grid(data, name)
+            if kind == "cube":
+                _text(data, name)
+            frame, fields = _cube(request["path"]) if kind == "cube" else _xsf_grid(data, name)
             frames = [frame]
         else:
-            frames, fields = [Frame.of(atoms, i) for i, atoms in enumerate(_images(kind, data, request["index"], name))], []
+            frames, fields = [Frame.of(atoms, i) for i, atoms in enumerate(_images(kind, request["path"], data, request["index"], name))], []
         if not frames:
             raise ReadError(f"{name} holds no structure.", hint="The file may be truncated.")
         for frame in frames:
@@ -103,8 +105,8 @@ def verify(paths: list[str]) -> dict[str, Any]:
     """Read every sealed file and check its checksum, and the database of a project; ReadError names the first bad one."""
     import h5py
 
+    from .project_store import verify_database
     from .sealed import unseal
-    from .store import verify_database
     while h5py.h5pl.size():
         h5py.h5pl.remove(0)  # filters are shared objects that HDF5 would load
     for path in map(Path, paths):
@@ -150,13 +152,13 @@ def _text(data: bytes, name: str) -> str:
 
 
 # ---- formats -------------------------------------------------------------------------------------------------------------------------------
-def _images(kind: str, data: bytes, index: Any, name: str) -> list:
+def _images(kind: str, path: str, data: bytes, index: Any, name: str) -> list:
     wanted = slice(None) if index == ":" else int(index)
     if kind in _BINARY:
         from ase.io.trajectory import read_traj
         found = list(read_traj(io.BytesIO(data), wanted if isinstance(wanted, slice) else slice(None)))
     else:
-        found = _text_images(kind, _text(data, name), name)
+        found = _text_images(kind, path, _text(data, name), name)
     if isinstance(wanted, slice):
         return found
     try:
@@ -165,10 +167,10 @@ def _images(kind: str, data: bytes, index: Any, name: str) -> list:
         raise ReadError(f"{name} has {len(found)} structures; number {wanted} was asked for.", hint="Count from 0, or from the end with -1.") from None
 
 
-def _text_images(kind: str, text: str, name: str) -> list:
+def _text_images(kind: str, path: str, text: str, name: str) -> list:
     stream = io.StringIO(text)
     if kind in ("xyz", "extxyz"):
-        return _xyz(text, name)
+        return _xyz(path, text, name)
     if kind == "cif":
         from ase.io.cif import read_cif
         return list(read_cif(io.BytesIO(text.encode()), slice(None), subtrans_included=True))
@@ -178,7 +180,7 @@ def _text_images(kind: str, text: str, name: str) -> list:
     if kind == "json":
         return _json(text)
     if kind == "cube":
-        return [_cube(text.encode(), name)[0].structure.to_atoms()]
+        return [_cube(path)[0].structure.to_atoms()]
     if kind == "xsf":
         from ase.io.xsf import read_xsf
         return list(read_xsf(stream, index=slice(None)))
@@ -191,21 +193,13 @@ def _text_images(kind: str, text: str, name: str) -> list:
     raise ReadError(f"There is no reader called {kind!r}.", hint="See the list of formats.")
 
 
-def _xyz(text: str, name: str) -> list:
+def _xyz(path: str, text: str, name: str) -> list:
     first = text.lstrip("\n").split("\n", 1)[0].strip()
-    if not re.fullmatch(r"\d+", first):
+    if not re.fullmatch(r"[0-9]{1,18}", first):
         raise ReadError(f"{name} does not begin with a number of atoms, but with {first[:40]!r}.", hint="The first line of an xyz file is the number of atoms.")
     if int(first) * 4 > len(text):
         raise ReadError(f"{name} announces {int(first)} atoms but holds only {len(text)} bytes.", hint="The file is truncated or its first line is wrong.")
-    from ase.io.extxyz import read_extxyz
-    try:
-        return list(read_extxyz(io.StringIO(text), slice(None)))
-    except Exception:
-        comment = text.split("\n", 2)[1] if text.count("\n") > 1 else ""
-        if "Properties=" in comment or "Lattice=" in comment:
-            raise
-    from ase.io.xyz import read_xyz  # plain xyz whose comment is prose that the extended reader stumbles over
-    return list(read_xyz(io.StringIO(text), slice(None)))
+    return list(registry.get("importer", "extxyz").load()(path))
 
 
 def _json(text: str) -> list:
@@ -224,33 +218,10 @@ def _json(text: str) -> list:
     return [AtomsRow(data[int(key)]).toatoms() for key in data["ids"]]
 
 
-def _cube(data: bytes, name: str) -> tuple[Frame, list]:
-    """Gaussian cube: two comment lines, atoms and grid in bohr. Densities (so named in a comment) are converted from e/bohr³."""
-    from ase import Atoms
-
-    from .units import BOHR_ANGSTROM
-    lines = _text(data, name).split("\n", 6)
-    title = " ".join(lines[:2]).strip()
-    n_atoms, *origin = lines[2].split()[:4]
-    n_atoms, origin = int(n_atoms), np.array(origin, float)
-    rows = [line.split() for line in lines[3:6]]
-    shape = [abs(int(row[0])) for row in rows]
-    spans = np.array([row[1:4] for row in rows], float)
-    if min(shape) < 1 or np.prod(shape, dtype=float) > _MOST_POINTS or abs(n_atoms) > _MOST_ATOMS or np.prod(shape, dtype=float) * 2 > len(data):
-        raise ReadError(f"{name} announces {abs(n_atoms)} atoms and a grid of {' x '.join(map(str, shape))} points but holds only {len(data)} bytes.",
-                        hint="The file is truncated.")
-    body = lines[6].split("\n", abs(n_atoms) + (1 if n_atoms < 0 else 0))
-    atom_rows = np.array([line.split()[:5] for line in body[:abs(n_atoms)]], float).reshape(-1, 5)
-    if n_atoms < 0 and body[abs(n_atoms)].split()[0] != "1":
-        raise ReadError(f"{name} holds several orbitals.", hint="One field per file is read; write them one by one.")
-    values = np.array(body[-1].split(), float)
-    if len(values) != np.prod(shape):
-        raise ReadError(f"{name} announces {np.prod(shape)} grid values but holds {len(values)}.", hint="The file is truncated.")
-    cell = spans * np.array(shape)[:, None] * BOHR_ANGSTROM
-    atoms = Atoms(numbers=atom_rows[:, 0].astype(int), positions=(atom_rows[:, 2:5]) * BOHR_ANGSTROM, cell=cell, pbc=True)
-    density = re.search(r"dens|charge|rho", title, re.IGNORECASE) is not None
-    field = {"name": title[:200] or name, "unit": "e/Å³" if density else "", "origin": (origin * BOHR_ANGSTROM).tolist()}
-    return Frame.of(atoms, 0), [(field, values.reshape(1, *shape) * (BOHR_ANGSTROM**-3 if density else 1.0), cell)]
+def _cube(path: str) -> tuple[Frame, list]:
+    """Structure and field of a cube file, by our own reader."""
+    structure, field = registry.get("importer", "cube").load()(path)
+    return Frame.of(structure, 0), [({"name": field.name, "unit": field.unit, "origin": list(field.origin)}, field.values, field.cell)]
 
 
 def _xsf_grid(data: bytes, name: str) -> tuple[Frame, list]:
