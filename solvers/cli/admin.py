@@ -53,12 +53,13 @@ def _plugins(args: argparse.Namespace) -> int:
 
 def _pseudos(args: argparse.Namespace) -> int:
     from ..dft.pseudo import library
-    rows = library.table(symbol=args.element, xc=args.xc)
+    rows = library.listing(args.element, args.xc)
     if args.json:
         print(json.dumps({"pseudos": rows}, ensure_ascii=False))
     else:
-        print("\n".join(f"{row['symbol']:<3} {row['name']:<22} {row['xc']:<8} valence {row['valence']:<4g} cutoff "
-                        + (f"{row['cutoff_ha']:.0f} Ha ({row['cutoff_ev']:.0f} eV)" if row["cutoff_ha"] else "not known") + f"  {row['note']}" for row in rows))
+        print("\n".join(f"{row['symbol']:<3} {row['name']:<22} {row['xc']:<7} {'default' if row['default'] else '':<8} {row['valence']:3d} electrons  "
+                        + (f"cutoff {row['cutoff_ev']:6.0f} eV ({row['cutoff_ha']:.0f} Ha, {row['cutoff_kind']})" if row["cutoff_ev"] else "cutoff not known") for row in rows)
+              or f"no potential for {args.element}")
     return 0
 
 
