@@ -20,7 +20,7 @@ class Window(Protocol):
     session: Session
     view: Any
 
-    def open_dialog(self, name: str, **values: Any) -> Any: ...
+    def open_dialog(self, name: str, /, **values: Any) -> Any: ...
     def show_panel(self, name: str) -> None: ...
     def prepare(self, task: str) -> None: ...
     def ask_open(self) -> None: ...
@@ -37,6 +37,7 @@ class Window(Protocol):
     def copy_picture(self) -> None: ...
     def rename_current(self) -> None: ...
     def set_full_screen(self) -> None: ...
+    def escape(self) -> None: ...
 
 
 Test = Callable[["Session"], bool]
@@ -84,7 +85,7 @@ def has_node(session: Session) -> bool:
 
 def has_material(session: Session) -> bool:
     """The current node is a material, or a run that made one."""
-    return session.material_data() is not None
+    return session.outcome.material() is not None
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ MENUS = (("file", mark("&File")), ("edit", mark("&Edit")), ("build", mark("&Buil
          ("results", mark("&Results")), ("play", mark("&Playback")), ("help", mark("&Help")))
 
 
-def _dialog(name: str, **values: Any) -> Callable[[Window], Any]:
+def _dialog(name: str, /, **values: Any) -> Callable[[Window], Any]:
     return lambda window: window.open_dialog(name, **values)
 
 
@@ -148,7 +149,7 @@ def _in_mode(name: str) -> Test:
 def _delete_atoms(window: Window) -> None:
     session = window.session
     atoms = sorted(session.selection)
-    session.attempt(session.edit, "delete_atoms", {"atoms": ",".join(map(str, atoms))}, tr("Delete {n} atoms", n=len(atoms)))
+    session.attempt(session.edit, "delete", {"indices": ",".join(map(str, atoms))}, tr("Delete {n} atoms", n=len(atoms)))
 
 
 def _invert(window: Window) -> None:
@@ -181,13 +182,13 @@ COMMANDS: tuple[Command, ...] = (
     Command("edit.redo", mark("Redo"), "edit", lambda window: window.session.undo_stack.redo(), "Ctrl+Y;Ctrl+Shift+Z", "", "redo",
             lambda session: session.undo_stack.canRedo() and not session.read_only, toolbar=True),
     Command("edit.select_all", mark("Select all atoms"), "edit", lambda window: window.session.select(range(len(window.session.shown or ()))), "Ctrl+A", "", "", has_shown, separate=True),
-    Command("edit.select_none", mark("Select nothing"), "edit", lambda window: window.session.select(()), "Esc", "", "", always, scope="scene"),
+    Command("edit.select_none", mark("Select nothing"), "edit", lambda window: window.escape(), "Esc", "", "", always, scope="scene"),
     Command("edit.invert", mark("Invert selection"), "edit", _invert, "Ctrl+I", "", "", has_shown),
     Command("edit.delete", mark("Delete selected atoms"), "edit", _delete_atoms, "Del", "", "delete", can_edit_selection, scope="scene", separate=True),
     Command("edit.element", mark("Change element…"), "edit", _dialog("edit_atoms", name="set_element"), "Ctrl+Shift+X", mark("Give the selected atoms another element"), "element", can_edit_selection),
-    Command("edit.add", mark("Add atom…"), "edit", _dialog("edit_atoms", name="add_atom"), "Ctrl+Shift+A", mark("Add one atom at given coordinates"), "add", can_edit),
-    Command("edit.move", mark("Move atoms…"), "edit", _dialog("edit_atoms", name="move_atoms"), "Ctrl+M", mark("Move the selected atoms by a vector"), "move", can_edit_selection),
-    Command("edit.fix", mark("Hold atoms in place…"), "edit", _dialog("edit_atoms", name="fix_atoms"), "", mark("Keep the selected atoms fixed in relaxations and dynamics"), "", can_edit_selection),
+    Command("edit.add", mark("Add atom…"), "edit", _dialog("edit_atoms", name="add"), "Ctrl+Shift+A", mark("Add one atom at given coordinates"), "add", can_edit),
+    Command("edit.move", mark("Move atoms…"), "edit", _dialog("edit_atoms", name="move"), "Ctrl+M", mark("Move the selected atoms by a vector"), "move", can_edit_selection),
+    Command("edit.fix", mark("Hold atoms in place…"), "edit", _dialog("edit_atoms", name="fix"), "", mark("Keep the selected atoms fixed in relaxations and dynamics"), "", can_edit_selection),
     Command("edit.rename", mark("Rename…"), "edit", lambda window: window.rename_current(), "F2", mark("Give the current item another name"), "", lambda session: has_node(session) and writable(session),
             separate=True),
     Command("edit.remove", mark("Remove from project"), "edit", lambda window: window.session.attempt(window.session.remove, window.session.current), "", mark("Take the current item out of the project; undo brings it back"),
@@ -200,7 +201,7 @@ COMMANDS: tuple[Command, ...] = (
     _builder("crystal", mark("Crystal from space group…"), tip=mark("Build a crystal from its space group and occupied Wyckoff sites"), shortcut="Ctrl+Shift+B", start=False),
     _builder("molecule", mark("Molecule in a box…"), tip=mark("Put a small molecule into a box"), start=False),
     _builder("supercell", mark("Supercell…"), icon="supercell", tip=mark("Repeat the cell"), toolbar=True, separate=True),
-    _builder("strain_cell", mark("Strain…"), icon="strain", tip=mark("Strain cell and atoms together")),
+    _builder("strain", mark("Strain…"), icon="strain", tip=mark("Strain cell and atoms together")),
     _builder("set_cell", mark("Change cell…"), tip=mark("Give the cell new lengths and angles")),
     _builder("slab", mark("Surface slab…"), icon="slab", tip=mark("Cut a slab and add vacuum")),
     _builder("vacancy", mark("Vacancy…"), icon="vacancy", tip=mark("Remove atoms, chosen or at random"), separate=True),
@@ -220,8 +221,8 @@ COMMANDS: tuple[Command, ...] = (
     *(Command(f"view.along_{axis}", text, "view", lambda window, axis=axis: window.view.view_along(axis), key, "", "", has_shown, scope="scene")
       for axis, text, key in (("x", mark("Look along x"), "X"), ("y", mark("Look along y"), "Y"), ("z", mark("Look along z"), "Z"),
                               ("a", mark("Look along a"), "1"), ("b", mark("Look along b"), "2"), ("c", mark("Look along c"), "3"))),
-    Command("view.bonds", mark("Bonds"), "view", _toggle("bonds"), "B", mark("Show or hide bonds"), "bonds", has_shown, _shows("bonds"), scope="scene", separate=True),
-    Command("view.cell", mark("Unit cell"), "view", _toggle("cell"), "C", mark("Show or hide the unit cell"), "cell", has_shown, _shows("cell"), scope="scene"),
+    Command("view.bonds", mark("Bonds"), "view", _toggle("bonds"), "Shift+B", mark("Show or hide bonds"), "bonds", has_shown, _shows("bonds"), scope="scene", separate=True),
+    Command("view.cell", mark("Unit cell"), "view", _toggle("cell"), "Shift+C", mark("Show or hide the unit cell"), "cell", has_shown, _shows("cell"), scope="scene"),
     Command("view.forces", mark("Forces"), "view", _toggle("forces"), "Shift+F", mark("Show forces as arrows"), "forces", lambda session: session.forces is not None, _shows("forces"), scope="scene"),
     Command("view.field", mark("Density isosurface"), "view", _toggle("field"), "I", mark("Show the electron density as an isosurface"), "field", lambda session: session.field is not None, _shows("field"),
             scope="scene"),
@@ -240,8 +241,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("results.surface", mark("Young's modulus surface"), "results", lambda window: window.show_result("surface"), "Ctrl+Shift+Y", mark("Show the stiffness in every direction"), "surface", has_material,
             lambda session: session.display.surface),
     Command("results.structure", mark("Use the result's structure"), "results", lambda window: window.show_result("structure"), "", mark("Make the relaxed structure a new structure of the project"), "",
-            lambda session: session.result_structure() is not None and writable(session)),
-    Command("results.csv", mark("Export results as CSV…"), "results", lambda window: window.show_result("csv"), "", mark("Every number with its unit, error and run"), "table", lambda session: session.result() is not None),
+            lambda session: session.outcome.structure() is not None and writable(session)),
+    Command("results.csv", mark("Export results as CSV…"), "results", lambda window: window.show_result("csv"), "", mark("Every number with its unit, error and run"), "table", lambda session: session.outcome.result() is not None),
 
     Command("play.toggle", mark("Play or pause"), "play", lambda window: window.play("toggle"), "Space", "", "play", has_frames, scope="scene"),
     Command("play.previous", mark("Previous frame"), "play", lambda window: window.play("previous"), "Left", "", "previous", has_frames, scope="scene"),

@@ -7,12 +7,12 @@ from PySide6.QtCore import QByteArray, QSettings
 
 from solvers.core import device, paths
 
+from .scene.mouse import PRESETS
 from .translate import mark
 
 THEMES = {"system": mark("As the desktop"), "light": mark("Light"), "dark": mark("Dark")}
-MOUSE = {"qcad": mark("Q-CAD: left rotates, middle pans"), "ovito": mark("OVITO: left rotates, right pans"),
-         "ase": mark("ASE: right rotates, middle pans"), "blender": mark("Blender: middle rotates, Shift+middle pans")}
-_DEFAULTS = {"language": "", "theme": "system", "mouse": "qcad", "threads": 0, "guide": True}
+MOUSE = {name: text for name, (text, _) in PRESETS.items()}
+_DEFAULTS = {"language": "", "theme": "system", "mouse": "default", "threads": 0, "guide": True}
 N_RECENT = 8
 
 

@@ -16,25 +16,32 @@ _MERGE_ID = 1
 
 
 class SetNode(QUndoCommand):
-    """Replace node `node_id`: snapshot `before` by `after`. Consecutive commands with the same non-empty `merge` key become one (drags, spin boxes)."""
+    """Replace node `node_id`: snapshot `before` by `after`. Consecutive commands with the same non-empty `merge` key become one (drags, spin boxes).
 
-    def __init__(self, apply: Callable[[str, Any], None], node_id: str, before: Any, after: Any, text: str, *, merge: str = ""):
+    `apply(node_id, snapshot, how)` is told "do" (first time), "undo" or "redo". `done` commands come from the project's history: pushing them does nothing.
+    """
+
+    def __init__(self, apply: Callable[[str, Any, str], None], node_id: str, before: Any, after: Any, text: str, *, merge: str = "", done: bool = False):
         super().__init__(text)
         self._apply = weakref.WeakMethod(apply)
+        self._pushed = False
+        self._silent = done
         self.node_id, self.before, self.after, self.merge = node_id, before, after, merge
 
-    def _to(self, snapshot: Any) -> None:
+    def _to(self, snapshot: Any, how: str) -> None:
         apply = self._apply()
         if apply is not None:
-            apply(self.node_id, snapshot)
+            apply(self.node_id, snapshot, how)
 
     def undo(self) -> None:
         """Back to the snapshot before."""
-        self._to(self.before)
+        self._to(self.before, "undo")
 
     def redo(self) -> None:
         """Forward to the snapshot after."""
-        self._to(self.after)
+        first, self._pushed = not self._pushed, True
+        if not (first and self._silent):
+            self._to(self.after, "do" if first else "redo")
 
     def id(self) -> int:
         """Same for commands that may merge, -1 for the others."""
@@ -42,10 +49,14 @@ class SetNode(QUndoCommand):
 
     def mergeWith(self, other: QUndoCommand) -> bool:  # noqa: N802 (Qt's name)
         """Take over `other`'s end when both belong to the same gesture on the same node."""
-        if not isinstance(other, SetNode) or other.merge != self.merge or other.node_id != self.node_id:
+        if not self.takes(other):
             return False
         self.after = other.after
         return True
+
+    def takes(self, other: QUndoCommand) -> bool:
+        """Whether `other` is the same gesture on the same node."""
+        return isinstance(other, SetNode) and bool(self.merge) and other.merge == self.merge and other.node_id == self.node_id
 
 
 def make_stack(parent: Any) -> QUndoStack:
