@@ -45,8 +45,6 @@ def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) ->
         system.append("nr1 = {}, nr2 = {}, nr3 = {}".format(*case.box))
     if case.smearing:
         system += ["occupations = 'smearing'", f"smearing = '{_SMEARING[case.smearing[0]]}'", f"degauss = {2 * case.smearing[1]!r}"]
-    if case.bands:
-        system.append(f"nbnd = {case.bands}")
     if not case.symmetry:
         system.append("nosym = .true.")
     gamma = tuple(case.kpts) == (1, 1, 1) and not any(case.shift)
