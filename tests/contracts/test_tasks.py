@@ -1,0 +1,46 @@
+"""Kill at any step, resume, same result: for the tasks that are quick enough with a quick calculator."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ase.build import bulk
+
+from solvers import tasks
+from solvers.core.calculators import CalculatorSpec
+from solvers.core.job import Result, Step
+from solvers.core.params import from_dict
+from solvers.core.structure import Structure
+from solvers.testing import ContractError, check_task
+
+
+def copper(n=2):
+    atoms = bulk("Cu", cubic=True).repeat((n, 1, 1))
+    atoms.rattle(0.05, seed=1)
+    return Structure.from_atoms(atoms)
+
+
+@pytest.mark.parametrize("name, params", [
+    ("md", {"steps": 40, "interval": 4, "ensemble": "nve", "temperature": 300}),
+    ("md", {"steps": 40, "interval": 4, "ensemble": "nvt", "temperature": 300, "seed": 5}),
+    ("relax", {"force_tolerance": 1e-3, "keep_symmetry": False}),
+])
+def test_resume_is_bit_for_bit(name, params):
+    task = tasks.get(name)
+    done = check_task(task.run, from_dict(task.params_class(), params), {"structure": copper(), "calculator": CalculatorSpec("emt")})
+    assert sum("resumed" in law for law in done) >= 2
+
+
+def forgetful(params, inputs, *, resume=None):
+    """Forgets half of its state."""
+    x = 1.0 if resume is None else float(resume["x"])
+    v = 0.5
+    for n in range(1 if resume is None else int(resume["n"]) + 1, 11):
+        v = v * 0.9
+        x = x + v
+        yield Step("toy", n, {"energy": x}, state=lambda x=x, n=n: {"x": np.array(x), "n": np.array(n)})
+    return Result({"energy": x})
+
+
+def test_a_forgetful_task_is_caught():
+    with pytest.raises(ContractError, match=r"resumed after step \d+, energy of step"):
+        check_task(forgetful, None, {})
