@@ -89,6 +89,15 @@ def occupy(eigenvalues: Tensor | np.ndarray, weights: Any, n_electrons: float, k
     return _like(filling, eigenvalues), fermi, free
 
 
+def missing_bands(eigenvalues: np.ndarray, fermi: float, kind: str, width: float) -> int:
+    """How many bands (K, B) lack above the highest: 0 when its occupation and its entropy are below 1e-6 at every k-point, else a fifth, at least 4."""
+    if kind == "none":
+        return 0
+    x = (fermi - eigenvalues[:, -1]) / width
+    share = np.maximum(np.abs(occupation(kind, x)), np.abs(entropy(kind, x)))
+    return max(4, eigenvalues.shape[1] // 5) if share.max() > 1e-6 else 0
+
+
 def to_zero(kind: str, free: float, entropy_energy: float) -> float:
     """Energy extrapolated to zero smearing from the free energy F = E − TS and the entropy term −TS, all in one unit.
 

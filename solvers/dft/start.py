@@ -68,6 +68,12 @@ def initial_orbitals(problem: Problem, batch: Batch, n_bands: int) -> torch.Tens
     return rayleigh_ritz(problem, batch, orthonormalise(rows), n_bands)
 
 
+def more_bands(batch: Batch, X: torch.Tensor, extra: int) -> torch.Tensor:
+    """Orthonormal orbitals X (B, bands, storage) followed by `extra` random ones orthogonal to them."""
+    fresh = random_rows(batch, extra, SEED + 2 + X.shape[1])
+    return orthonormalise(torch.cat([X, fresh / torch.linalg.vector_norm(fresh, dim=-1, keepdim=True)], 1))
+
+
 def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int) -> torch.Tensor:
     """The n_bands lowest Ritz vectors in the span of `rows` (B, ≥ n_bands, storage)."""
     image = problem.hamiltonian.apply(batch, rows)

@@ -43,7 +43,7 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
     C = None
     for _ in range(expansions):
         W, norms = hamiltonian.residuals(batch, X, HX, e)
-        asked = norms if weights is None else norms * (weights > 1e-6)
+        asked = norms if weights is None else norms * (weights.abs() > 1e-6)
         if first_norms is None:
             first_norms = norms
             active = n_bands
