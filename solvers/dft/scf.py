@@ -12,8 +12,8 @@ from . import preconditioners
 from .eigen.davidson import davidson
 from .mixing import AndersonMixer
 from .problem import Problem
-from .smearing import occupy
-from .start import initial_orbitals
+from .smearing import missing_bands, occupy
+from .start import initial_orbitals, more_bands
 
 
 @dataclass
@@ -95,7 +95,13 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
             raise NonFiniteError(f"The energy became {free} in step {state.step} of the self-consistent cycle.", hint="Check the structure for atoms that are too close, or choose a higher cutoff.")
         state.energies.append(free)
         state.accuracies.append(state.accuracy)
-        converged = state.accuracy < tolerance
+        extra = 0 if state.step == 1 else missing_bands(eigenvalues.numpy(), fermi, model.smearing, model.width)
+        extra = min(extra, min(len(sphere) for batch in basis.batches for sphere in batch.spheres) - eigenvalues.shape[1])
+        if extra > 0:
+            state.orbitals = [more_bands(batch, X, extra) for batch, X in zip(basis.batches, state.orbitals, strict=True)]
+            state.occupations = torch.nn.functional.pad(occupations, (0, extra))
+            text = f"{extra} bands added: the highest one was still partly filled"
+        converged = state.accuracy < tolerance and extra <= 0
         if state.step <= 2:
             state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy())
             text = f"mixing: {state.choice.kind} ({state.choice.reason})" if state.step == 2 else text
