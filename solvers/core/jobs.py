@@ -105,7 +105,7 @@ class Job:
 
     def kill(self) -> bool:
         """End the worker at once, without a checkpoint; True when there was one to end. The job is then interrupted and can be resumed."""
-        attempt = self.folder.last
+        attempt = self.folder.last if self.status.active else None
         process = attempt.process if attempt else None
         done = bool(process and process.signal(signal.SIGKILL))
         deadline = time.monotonic() + 5

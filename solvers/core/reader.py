@@ -172,8 +172,7 @@ def _text_images(kind: str, path: str, text: str, name: str) -> list:
     if kind in ("xyz", "extxyz"):
         return _xyz(path, text, name)
     if kind == "cif":
-        from ase.io.cif import read_cif
-        return list(read_cif(io.BytesIO(text.encode()), slice(None), subtrans_included=True))
+        return [_crystal(atoms, name) for atoms in _cif(text)]
     if kind == "vasp":
         from ase.io.vasp import read_vasp
         return [read_vasp(stream)]
@@ -191,6 +190,23 @@ def _text_images(kind: str, path: str, text: str, name: str) -> list:
         from ase.io.lammpsrun import read_lammps_dump_text
         return list(read_lammps_dump_text(stream, index=slice(None)))
     raise ReadError(f"There is no reader called {kind!r}.", hint="See the list of formats.")
+
+
+def _cif(text: str) -> list:
+    from ase.io.cif import read_cif
+    return list(read_cif(io.BytesIO(text.encode()), slice(None), subtrans_included=True))
+
+
+def _crystal(atoms: Any, name: str) -> Any:
+    """`atoms` without what ASE's reader leaves behind; ReadError for partly occupied sites, which it would read as full ones."""
+    for site in (atoms.info.get("occupancy") or {}).values():
+        if any(share < 1.0 - 1e-6 for share in site.values()) or len(site) > 1:
+            words = ", ".join(f"{symbol} {share:g}" for symbol, share in site.items())
+            raise ReadError(f"{name} has a partly occupied site ({words}).", hint="Write an ordered cell first, for example with `qcad build substitute`.")
+    atoms.info = {}
+    if "spacegroup_kinds" in atoms.arrays:
+        del atoms.arrays["spacegroup_kinds"]
+    return atoms
 
 
 def _xyz(path: str, text: str, name: str) -> list:
