@@ -58,7 +58,7 @@ def structure_text(structure: Structure | Atoms, format: str) -> str:
         raise StructureError(f"{format} describes crystals, and this structure has a cell of {structure.volume:.3g} Å³.",
                              hint="Give it a cell, or write xyz, extxyz or json.")
     if format == "json":
-        return json.dumps({"format": "qcad-structure", "version": 1, "structure": structure.to_dict()}, indent=1, ensure_ascii=False) + "\n"
+        return json.dumps({"format": "qcad-structure", "version": 1, **structure.to_dict()}, indent=1, ensure_ascii=False) + "\n"
     if format == "extxyz":
         from .extxyz import extxyz_text
         return extxyz_text(structure.to_atoms())
@@ -85,7 +85,7 @@ def read_json(path: Path | str) -> Structure:
     if data.get("version") != 1:
         raise ReadError(f"{Path(path).name} has version {data.get('version')!r} of the structure format.",
                         hint="This program reads version 1: use a newer one.")
-    return Structure.from_dict(data["structure"])
+    return Structure.from_dict(data)
 
 
 def write_frames(frames: Iterable[Structure | Atoms], path: Path | str, format: str | None = None) -> int:
