@@ -8,6 +8,7 @@
 `do` is a task (`solvers.tasks`), ``build.NAME`` (`solvers.build`) or ``export``. `from` names an earlier step, or a structure file beside the recipe.
 `calculator` is a table, a text (``emt``, ``mlff:model.qff``) or the id of an earlier step whose calculator is used again.
 """
+
 from __future__ import annotations
 
 import tomllib
@@ -72,8 +73,15 @@ def load(path: str | Path) -> list[RecipeStep]:
     return steps
 
 
-def run(steps: list[RecipeStep], folder: Path, start: Callable[[JobSpec], tuple[Any, Result]], say: Callable[[str], None] = print,
-        *, device: str = "auto", threads: int | None = None) -> dict[str, Outcome]:
+def run(
+    steps: list[RecipeStep],
+    folder: Path,
+    start: Callable[[JobSpec], tuple[Any, Result]],
+    say: Callable[[str], None] = print,
+    *,
+    device: str = "auto",
+    threads: int | None = None,
+) -> dict[str, Outcome]:
     """Run `steps`; `start(spec) -> (job, Result)` runs one job, files go to `folder`. Returns {id: Outcome}.
 
     Raises RefusedError when a step's quality gate refuses, so that no later step works on a refused number.
@@ -104,8 +112,10 @@ def _checked(row: Any, number: int, earlier: Mapping[str, RecipeStep], folder: P
         raise SetupError(f"{where} repeats the id {row['id']!r}.", hint="Give every step its own id.")
     step = RecipeStep(str(row["id"]), str(row["do"]), str(row.get("from", "")), row.get("params", {}), row.get("calculator"))
     if step.source and step.source not in earlier and not (folder / step.source).is_file():
-        raise SetupError(f"{where} takes its input from {step.source!r}, which is neither an earlier step nor a file in {folder}.",
-                         hint=f"Earlier steps: {', '.join(earlier) or 'none'}.")
+        raise SetupError(
+            f"{where} takes its input from {step.source!r}, which is neither an earlier step nor a file in {folder}.",
+            hint=f"Earlier steps: {', '.join(earlier) or 'none'}.",
+        )
     if isinstance(step.calculator, str) and step.calculator in earlier and earlier[step.calculator].calculator is None:
         raise SetupError(f"{where} uses the calculator of step {step.calculator!r}, which has none.", hint="Name a step with a calculator.")
     try:
@@ -114,7 +124,9 @@ def _checked(row: Any, number: int, earlier: Mapping[str, RecipeStep], folder: P
         elif step.do == "export":
             for key in ("to", "output"):
                 if key not in step.params:
-                    raise SetupError(f"export needs the parameter {key!r}.", hint='Example: params = { to = "calculix", units = "mm-t-s", output = "part.inp" }')
+                    raise SetupError(
+                        f"export needs the parameter {key!r}.", hint='Example: params = { to = "calculix", units = "mm-t-s", output = "part.inp" }'
+                    )
         else:
             from_dict(tasks.get(step.do).params_class(), dict(step.params))
     except SetupError as error:
@@ -124,6 +136,7 @@ def _checked(row: Any, number: int, earlier: Mapping[str, RecipeStep], folder: P
 
 def _builder(do: str):
     from .build import BUILDERS
+
     name = do.removeprefix("build.")
     if name not in BUILDERS:
         raise SetupError(f"There is no builder {name!r}.", hint=f"Known: {', '.join(sorted(BUILDERS))}.")
@@ -132,6 +145,7 @@ def _builder(do: str):
 
 def _read(folder: Path, name: str) -> Structure:
     from .core.bridge import read_structure
+
     return read_structure(folder / name)
 
 
@@ -147,6 +161,7 @@ def _build(step: RecipeStep, before: Outcome) -> Structure:
 
 def _export(step: RecipeStep, before: Outcome, folder: Path) -> Outcome:
     from .continuum import Material
+
     if before.material is None:
         raise SetupError(f"Step {step.id!r} exports a material, but its source {step.source!r} has none.", hint="Set from to an elastic step.")
     params = dict(step.params)
@@ -157,7 +172,9 @@ def _export(step: RecipeStep, before: Outcome, folder: Path) -> Outcome:
     return Outcome(before.structure, before.material, before.calculator, files=(path,))
 
 
-def _task(step: RecipeStep, before: Outcome, done: Mapping[str, Outcome], start: Callable[[JobSpec], tuple[Any, Result]], device: str, threads: int | None) -> Outcome:
+def _task(
+    step: RecipeStep, before: Outcome, done: Mapping[str, Outcome], start: Callable[[JobSpec], tuple[Any, Result]], device: str, threads: int | None
+) -> Outcome:
     task = tasks.get(step.do)
     inputs: dict[str, Any] = {}
     if "structure" in task.inputs:

@@ -1,4 +1,5 @@
 """Every task by name: params class and generator, imported on use. What the CLI, the window, recipes and workers look up."""
+
 from __future__ import annotations
 
 import difflib
@@ -29,13 +30,22 @@ class Task:
         return _load(self.generator)
 
 
-TASKS: dict[str, Task] = {task.name: task for task in (
-    Task("scf", "Self-consistent energy, forces and stress (plane-wave DFT)", "solvers.dft.params:DFTParams", "solvers.dft.tasks_scf:scf", ("structure",)),
-    Task("relax", "Relax atoms and cell", "solvers.md.params:RelaxParams", "solvers.md.minimise:relax", ("structure", "calculator")),
-    Task("elastic", "Relaxed-ion elastic constants with error bars", "solvers.continuum.params:ElasticParams", "solvers.continuum.elastic:elastic", ("structure", "calculator")),
-    Task("md", "Molecular dynamics", "solvers.md.params:MDParams", "solvers.md.dynamics:run", ("structure", "calculator")),
-    Task("train", "Fit a force field to labelled frames", "solvers.mlff.params:TrainParams", "solvers.mlff.training:run", ("train", "test")),
-)}
+TASKS: dict[str, Task] = {
+    task.name: task
+    for task in (
+        Task("scf", "Self-consistent energy, forces and stress (plane-wave DFT)", "solvers.dft.params:DFTParams", "solvers.dft.tasks_scf:scf", ("structure",)),
+        Task("relax", "Relax atoms and cell", "solvers.md.params:RelaxParams", "solvers.md.minimise:relax", ("structure", "calculator")),
+        Task(
+            "elastic",
+            "Relaxed-ion elastic constants with error bars",
+            "solvers.continuum.params:ElasticParams",
+            "solvers.continuum.elastic:elastic",
+            ("structure", "calculator"),
+        ),
+        Task("md", "Molecular dynamics", "solvers.md.params:MDParams", "solvers.md.dynamics:run", ("structure", "calculator")),
+        Task("train", "Fit a force field to labelled frames", "solvers.mlff.params:TrainParams", "solvers.mlff.training:run", ("train", "test")),
+    )
+}
 
 
 def get(name: str) -> Task:

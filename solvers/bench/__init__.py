@@ -2,6 +2,7 @@
 
 An area is a module here with ``run(device) -> list[Row]``. On a shared machine only the ratio within one run means anything.
 """
+
 from __future__ import annotations
 
 import importlib
@@ -43,7 +44,13 @@ def run(area: str, *, device: str = "auto") -> list[Row]:
 
 def table(rows: list[Row]) -> str:
     """The rows as text for people."""
+
+    def number(value: float | None, form: str) -> str:
+        return "-" if value is None else format(value, form)
+
     head = f"{'case':<34} {'ours s':>9} {'peer s':>9} {'ours/peer':>10} {'pairs':>6}  note"
-    return "\n".join([head, "-" * len(head)] + [
-        f"{row.case:<34} {row.ours_s:9.3f} {row.peer_s if row.peer_s is not None else float('nan'):9.3f} {row.ratio if row.ratio is not None else float('nan'):10.2f} {row.pairs:6d}  "
-        f"{row.peer}{'; ' if row.note else ''}{row.note}" for row in rows])
+    lines = [head, "-" * len(head)]
+    for row in rows:
+        note = "; ".join(filter(None, [row.peer, row.note]))
+        lines.append(f"{row.case:<34} {row.ours_s:9.3f} {number(row.peer_s, '.3f'):>9} {number(row.ratio, '.2f'):>10} {row.pairs:6d}  {note}")
+    return "\n".join(lines)

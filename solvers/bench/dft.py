@@ -1,7 +1,10 @@
-"""Plane-wave timings beside `pw.x`: whole self-consistency with forces and stress, ours in process after imports and one warm-up, `pw.x` as a process with 2 ranks.
+"""Plane-wave timings beside `pw.x`: whole self-consistency with forces and stress.
+
+Ours runs in process after imports and one warm-up, `pw.x` as a process with 2 ranks.
 
 The pairs are run in turn (ours, pw.x, ours, pw.x …) and the ratio is taken pair by pair, so that a machine that slows down slows both.
 """
+
 from __future__ import annotations
 
 import statistics
@@ -26,18 +29,29 @@ def cases() -> tuple[Case, ...]:
     corners = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
     eight = np.concatenate([corners, corners + 0.25])
     rattled = eight + np.random.default_rng(8).normal(scale=0.01, size=eight.shape)
-    return (Case("Si2 25 Ha 3x3x3", 10.263141334 * fcc, diamond, ("Si",) * 2, 25.0, (3, 3, 3), box=(36, 36, 36)),
-            Case("Si8 15 Ha 3x3x3", 5.43 * angstrom * np.eye(3), eight, ("Si",) * 8, 15.0, (3, 3, 3), box=(36, 36, 36)),
-            Case("Al1 15 Ha 12x12x12", 4.04 * angstrom * fcc, np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01), box=(20, 20, 20)),
-            Case("Si8 rattled 20 Ha 4x4x4", 5.43 * angstrom * np.eye(3), rattled, ("Si",) * 8, 20.0, (4, 4, 4), box=(45, 45, 45), symmetry=False))
+    return (
+        Case("Si2 25 Ha 3x3x3", 10.263141334 * fcc, diamond, ("Si",) * 2, 25.0, (3, 3, 3), box=(36, 36, 36)),
+        Case("Si8 15 Ha 3x3x3", 5.43 * angstrom * np.eye(3), eight, ("Si",) * 8, 15.0, (3, 3, 3), box=(36, 36, 36)),
+        Case("Al1 15 Ha 12x12x12", 4.04 * angstrom * fcc, np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01), box=(20, 20, 20)),
+        Case("Si8 rattled 20 Ha 4x4x4", 5.43 * angstrom * np.eye(3), rattled, ("Si",) * 8, 20.0, (4, 4, 4), box=(45, 45, 45), symmetry=False),
+    )
 
 
 def ours(case: Case, device: str) -> tuple[float, float]:
     """(wall seconds, free energy in Ha) of a fresh calculator on a case."""
     from ..dft import DFT
+
     atoms = case.atoms()
-    atoms.calc = DFT(xc=case.xc, cutoff=case.cutoff * HARTREE_EV, kpts={"size": case.kpts, "shift": case.shift}, grid=case.box, pseudos=case.pseudos or "gth", device=device,
-                     smearing=(case.smearing[0], case.smearing[1] * HARTREE_EV) if case.smearing else None, tolerance=_THRESHOLD / 2 * HARTREE_EV / len(atoms))
+    atoms.calc = DFT(
+        xc=case.xc,
+        cutoff=case.cutoff * HARTREE_EV,
+        kpts={"size": case.kpts, "shift": case.shift},
+        grid=case.box,
+        pseudos=case.pseudos or "gth",
+        device=device,
+        smearing=(case.smearing[0], case.smearing[1] * HARTREE_EV) if case.smearing else None,
+        tolerance=_THRESHOLD / 2 * HARTREE_EV / len(atoms),
+    )
     started = time.perf_counter()
     free = atoms.get_potential_energy(force_consistent=True)
     atoms.get_forces()
@@ -60,6 +74,15 @@ def run(device: str) -> list[Row]:
                 energies.append(abs(energy - result["energy"]) / len(case.symbols))
         ratios = [a / b for a, b in zip(mine, theirs, strict=False)]
         note = f"first run {first:.2f} s" + (f", energies differ by {max(energies):.1e} Ha/atom" if energies else "")
-        rows.append(Row(case.name, statistics.median(mine), "pw.x, 2 ranks" if theirs else "pw.x not installed", statistics.median(theirs) if theirs else None,
-                        statistics.median(ratios) if ratios else None, len(mine), note))
+        rows.append(
+            Row(
+                case.name,
+                statistics.median(mine),
+                "pw.x, 2 ranks" if theirs else "pw.x not installed",
+                statistics.median(theirs) if theirs else None,
+                statistics.median(ratios) if ratios else None,
+                len(mine),
+                note,
+            )
+        )
     return rows

@@ -3,6 +3,7 @@
 Exit codes: 0 done · 1 failed · 2 wrong use · 3 finished but not converged, or refused by a quality gate · 130 Ctrl-C after a checkpoint.
 With ``--json`` stdout holds exactly one JSON object; progress and messages go to stderr.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -64,6 +65,7 @@ def main(argv: list[str] | None = None) -> int:
     verb, rest = argv[0], argv[1:]
     if verb not in VERBS:
         import difflib
+
         near = difflib.get_close_matches(verb, VERBS, 1)
         print(f"qcad: there is no verb {verb!r}. " + (f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(VERBS)}."), file=sys.stderr)
         return 2

@@ -1,4 +1,5 @@
 """``qcad plugins | pseudos | doctor | validate | bench | gui``."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,7 +16,6 @@ from pathlib import Path
 from .. import __version__
 from ..core import device, paths, registry
 from ..core.errors import MissingError, SetupError
-from . import flags
 
 
 def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
@@ -28,8 +28,10 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
         parser.add_argument("--xc", help="only this functional")
     elif verb in ("validate", "bench"):
         parser.add_argument("area", nargs="?", help="dft, elastic, deck, md, mlff (default: all)")
-        parser.add_argument("--full" if verb == "validate" else "--device", **({"action": "store_true", "help": "the long tier"} if verb == "validate" else
-                                                                               {"choices": device.DEVICES, "default": "auto"}))
+        parser.add_argument(
+            "--full" if verb == "validate" else "--device",
+            **({"action": "store_true", "help": "the long tier"} if verb == "validate" else {"choices": device.DEVICES, "default": "auto"}),
+        )
     elif verb == "gui":
         parser.add_argument("file", nargs="?", help="project or structure to open")
 
@@ -43,23 +45,42 @@ def _plugins(args: argparse.Namespace) -> int:
         if not args.name:
             raise SetupError("No plug-in distribution was named.", hint="`qcad plugins` lists them.")
         (registry.allow if args.action == "allow" else registry.forbid)(args.name)
-    rows = [{"kind": plugin.kind, "name": plugin.name, "package": plugin.package, "version": plugin.version, "path": plugin.path,
-             "summary": plugin.summary, "state": plugin.state, "error": plugin.error}
-            for plugin in registry.plugins()]
-    print(json.dumps({"plugins": rows}, ensure_ascii=False) if args.json else
-          "\n".join(f"{row['kind']:<12} {row['name']:<14} {row['package']:<16} {row['state']:<7} {row['summary']}" for row in rows))
+    rows = [
+        {
+            "kind": plugin.kind,
+            "name": plugin.name,
+            "package": plugin.package,
+            "version": plugin.version,
+            "path": plugin.path,
+            "summary": plugin.summary,
+            "state": plugin.state,
+            "error": plugin.error,
+        }
+        for plugin in registry.plugins()
+    ]
+    print(
+        json.dumps({"plugins": rows}, ensure_ascii=False)
+        if args.json
+        else "\n".join(f"{row['kind']:<12} {row['name']:<14} {row['package']:<16} {row['state']:<7} {row['summary']}" for row in rows)
+    )
     return 0
 
 
 def _pseudos(args: argparse.Namespace) -> int:
     from ..dft.pseudo import library
+
     rows = library.listing(args.element, args.xc)
     if args.json:
         print(json.dumps({"pseudos": rows}, ensure_ascii=False))
     else:
-        print("\n".join(f"{row['symbol']:<3} {row['name']:<22} {row['xc']:<7} {'default' if row['default'] else '':<8} {row['valence']:3d} electrons  "
-                        + (f"cutoff {row['cutoff_ev']:6.0f} eV ({row['cutoff_ha']:.0f} Ha, {row['cutoff_kind']})" if row["cutoff_ev"] else "cutoff not known") for row in rows)
-              or f"no potential for {args.element}")
+        print(
+            "\n".join(
+                f"{row['symbol']:<3} {row['name']:<22} {row['xc']:<7} {'default' if row['default'] else '':<8} {row['valence']:3d} electrons  "
+                + (f"cutoff {row['cutoff_ev']:6.0f} eV ({row['cutoff_ha']:.0f} Ha, {row['cutoff_kind']})" if row["cutoff_ev"] else "cutoff not known")
+                for row in rows
+            )
+            or f"no potential for {args.element}"
+        )
     return 0
 
 
@@ -71,10 +92,21 @@ def _doctor(args: argparse.Namespace) -> int:
             return "missing"
 
     memory = device.memory("cpu")
-    report = {"qcad": __version__, "python": platform.python_version(), "system": platform.platform(), "cores": device.cores(), "memory_gb": round(memory.total / 1e9, 1),
-              "packages": {name: version(name) for name in ("numpy", "scipy", "torch", "numba", "ase", "h5py", "spglib", "scikit-fem", "PySide6-Essentials", "vtk", "pyvista", "numba-cuda")},
-              "programs": {name: shutil.which(name) or "" for name in ("ccx", "abinit", "pw.x")}, "data": str(paths.user_data()), "resources": str(paths.resource("recipes").parent),
-              "display": os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or ""}
+    report = {
+        "qcad": __version__,
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "cores": device.cores(),
+        "memory_gb": round(memory.total / 1e9, 1),
+        "packages": {
+            name: version(name)
+            for name in ("numpy", "scipy", "torch", "numba", "ase", "h5py", "spglib", "scikit-fem", "PySide6-Essentials", "vtk", "pyvista", "numba-cuda")
+        },
+        "programs": {name: shutil.which(name) or "" for name in ("ccx", "abinit", "pw.x")},
+        "data": str(paths.user_data()),
+        "resources": str(paths.resource("recipes").parent),
+        "display": os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY") or "",
+    }
     try:
         report["device"] = device.describe(device.resolve("auto"))
     except ImportError as error:
@@ -93,6 +125,7 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _validate(args: argparse.Namespace) -> int:
     from .. import validate
+
     rows = [row for area in ([args.area] if args.area else validate.areas()) for row in validate.run(area, full=args.full)]
     print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else validate.table(rows))
     return 0 if all(row.passed is not False for row in rows) else 1
@@ -100,6 +133,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _bench(args: argparse.Namespace) -> int:
     from .. import bench
+
     rows = [row for area in ([args.area] if args.area else bench.areas()) for row in bench.run(area, device=args.device)]
     print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else bench.table(rows))
     return 0

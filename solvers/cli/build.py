@@ -1,4 +1,5 @@
 """``qcad build BUILDER …``: make a structure, or change one."""
+
 from __future__ import annotations
 
 import argparse
@@ -12,6 +13,7 @@ from . import flags
 
 def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     from ..build import BUILDERS
+
     parser.add_argument("builder", choices=sorted(BUILDERS), help="what to build")
     parser.add_argument("file", nargs="?", metavar="FILE", help="the structure to change (builders that need one)")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write the structure here (cif, vasp, extxyz, xyz, json; default: extxyz on stdout)")
@@ -26,6 +28,7 @@ def run(args: argparse.Namespace, verb: str) -> int:
     from ..core.bridge import read_structure
     from ..core.structure import Structure
     from ..io.structures import write_structure
+
     builder = BUILDERS[args.builder]
     params = from_dict(builder.params_class(), flags.given(args, args.own))
     if builder.needs_structure and not args.file:
@@ -39,5 +42,6 @@ def run(args: argparse.Namespace, verb: str) -> int:
         print(json.dumps({"formula": structure.formula, "n_atoms": len(structure), "volume": structure.volume, "structure": structure.to_dict()}))
     elif not args.output:
         from ase.io import write
+
         write("-", structure.to_atoms(), format="extxyz")
     return 0

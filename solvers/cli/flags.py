@@ -1,4 +1,5 @@
 """Flags generated from params dataclasses, and the arguments that several verbs share."""
+
 from __future__ import annotations
 
 import argparse
@@ -14,7 +15,9 @@ from ..core.errors import SetupError
 from ..core.params import describe, from_dict, to_dict
 
 
-def add_params(parser: argparse.ArgumentParser, cls: type, title: str, *, skip: tuple[str, ...] = (), taken: frozenset[str] = frozenset(), prefix: str = "") -> dict[str, str]:
+def add_params(
+    parser: argparse.ArgumentParser, cls: type, title: str, *, skip: tuple[str, ...] = (), taken: frozenset[str] = frozenset(), prefix: str = ""
+) -> dict[str, str]:
     """Add one flag per parameter of `cls`; returns {destination: parameter name}.
 
     Values stay text here: `core.params.check` coerces and refuses them with one message for shell, window and recipe.

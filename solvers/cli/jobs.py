@@ -1,4 +1,5 @@
 """``qcad jobs list | show | watch | cancel | resume ID``."""
+
 from __future__ import annotations
 
 import argparse
@@ -7,7 +8,7 @@ from pathlib import Path
 
 from ..core.errors import SetupError
 from ..core.jobs import JobManager
-from . import flags, running
+from . import running
 
 _ACTIONS = ("list", "show", "watch", "cancel", "resume")
 
@@ -46,4 +47,12 @@ def run(args: argparse.Namespace, verb: str) -> int:
 
 def _row(job) -> dict:
     status = job.status
-    return {"id": job.id, "state": status.state, "message": status.message, "step": status.step, "title": job.spec.title, "task": job.spec.task, "folder": str(job.path)}
+    return {
+        "id": job.id,
+        "state": status.state,
+        "message": status.message,
+        "step": status.step,
+        "title": job.spec.title,
+        "task": job.spec.task,
+        "folder": str(job.path),
+    }

@@ -1,4 +1,5 @@
 """``qcad material new | show | average | rotate | check``: continuum materials without a calculation."""
+
 from __future__ import annotations
 
 import argparse
@@ -15,8 +16,17 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     parser.add_argument("action", choices=_ACTIONS)
     action = next((word for word in rest if word in _ACTIONS), "show")
     if action == "new":
-        parser.add_argument("constants", nargs="+", metavar="NAME=VALUE", help="in GPa: C11=168.4 C12=121.4 C44=75.4 (cubic); C11 C12 C13 C33 C44 (hexagonal); any of C11…C66; or E=… nu=…")
-        parser.add_argument("--symmetry", choices=("isotropic", "cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "triclinic"), help="default: from the names given")
+        parser.add_argument(
+            "constants",
+            nargs="+",
+            metavar="NAME=VALUE",
+            help="in GPa: C11=168.4 C12=121.4 C44=75.4 (cubic); C11 C12 C13 C33 C44 (hexagonal); any of C11…C66; or E=… nu=…",
+        )
+        parser.add_argument(
+            "--symmetry",
+            choices=("isotropic", "cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "triclinic"),
+            help="default: from the names given",
+        )
         parser.add_argument("--density", type=float, metavar="KG/M3", help="mass density in kg/m³")
         parser.add_argument("--name", default="material")
         parser.add_argument("--source", default="", help="where the numbers come from: paper, data sheet")
@@ -24,10 +34,14 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     else:
         parser.add_argument("file", type=Path, metavar="MATERIAL.json" if action != "check" else "MATERIAL.json|DECK.inp")
     if action == "rotate":
-        parser.add_argument("--orient", required="--help" not in rest, metavar='"[110],[001]"', help="crystal directions that become x and the xy-plane's second direction")
+        parser.add_argument(
+            "--orient", required="--help" not in rest, metavar='"[110],[001]"', help="crystal directions that become x and the xy-plane's second direction"
+        )
         parser.add_argument("-o", "--output", type=Path, metavar="FILE.json")
     if action == "check":
-        parser.add_argument("--run", choices=("auto", "ccx", "skfem"), default="auto", help="finite-element solver (default: ccx where installed, else scikit-fem)")
+        parser.add_argument(
+            "--run", choices=("auto", "ccx", "skfem"), default="auto", help="finite-element solver (default: ccx where installed, else scikit-fem)"
+        )
 
 
 def run(args: argparse.Namespace, verb: str) -> int:
@@ -36,6 +50,7 @@ def run(args: argparse.Namespace, verb: str) -> int:
 
 def _new(args: argparse.Namespace) -> int:
     from ..continuum import material_from_constants
+
     values = {}
     for text in args.constants:
         name, equals, number = text.partition("=")
@@ -53,11 +68,13 @@ def _new(args: argparse.Namespace) -> int:
 
 def _show(args: argparse.Namespace) -> int:
     from ..continuum import Material
+
     return _print(args, Material.load(args.file))
 
 
 def _average(args: argparse.Namespace) -> int:
     from ..continuum import Material
+
     averages = Material.load(args.file).averages()
     if args.json:
         print(json.dumps(averages.to_dict()))
@@ -68,6 +85,7 @@ def _average(args: argparse.Namespace) -> int:
 
 def _rotate(args: argparse.Namespace) -> int:
     from ..continuum import Material
+
     material = Material.load(args.file).rotated(args.orient)
     if args.output:
         material.save(args.output)
@@ -77,6 +95,7 @@ def _rotate(args: argparse.Namespace) -> int:
 
 def _check(args: argparse.Namespace) -> int:
     from ..continuum import check_deck
+
     report = check_deck(args.file, solver=args.run)
     if args.json:
         print(json.dumps(report.to_dict()))

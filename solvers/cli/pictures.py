@@ -1,4 +1,5 @@
 """The only pictures drawn with matplotlib: what the shell hands out as PNG."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -9,8 +10,10 @@ import numpy as np
 def young_modulus(material, path: Path) -> Path:
     """Write E(n) of `material` as a PNG: the surface in space and its cuts through the three coordinate planes. Returns `path`."""
     import matplotlib
+
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+
     theta, phi = np.meshgrid(np.linspace(0, np.pi, 91), np.linspace(0, 2 * np.pi, 181), indexing="ij")
     directions = np.stack([np.sin(theta) * np.cos(phi), np.sin(theta) * np.sin(phi), np.cos(theta)], -1)
     modulus = material.young_modulus(directions.reshape(-1, 3)).reshape(theta.shape) / 1e9

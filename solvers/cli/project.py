@@ -1,4 +1,5 @@
 """``qcad project new | list | table | pack | unpack | compact PROJECT``."""
+
 from __future__ import annotations
 
 import argparse
@@ -18,6 +19,7 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
 
 def run(args: argparse.Namespace, verb: str) -> int:
     from ..core.project import Project
+
     if args.action == "unpack":
         target = args.output or args.project.with_suffix(".qcad")
         Project.unpack(args.project, target)

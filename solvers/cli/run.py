@@ -1,4 +1,5 @@
 """``qcad run RECIPE.toml`` and ``qcad demo``, which is a recipe followed by the finite-element check and a picture."""
+
 from __future__ import annotations
 
 import argparse
@@ -16,7 +17,12 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     if verb == "run":
         parser.add_argument("recipe", type=Path, metavar="RECIPE.toml")
         parser.add_argument("--check-only", action="store_true", help="read and check the recipe, run nothing")
-    parser.add_argument("--folder", type=Path, metavar="DIR", help="where files go " + ("(default: beside the recipe)" if verb == "run" else "(default: qcad-demo in this folder)"))
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        metavar="DIR",
+        help="where files go " + ("(default: beside the recipe)" if verb == "run" else "(default: qcad-demo in this folder)"),
+    )
     flags.add_common(parser)
 
 
@@ -32,9 +38,15 @@ def _recipe(args: argparse.Namespace) -> int:
     folder = args.folder or args.recipe.resolve().parent
     folder.mkdir(parents=True, exist_ok=True)
     done = recipes.run(steps, folder, lambda spec: running.run_job(spec, args.project), flags.say, device=args.device, threads=args.threads)
-    report = {name: {"job": outcome.job, "files": [str(path) for path in outcome.files], "converged": outcome.result.converged if outcome.result else True}
-              for name, outcome in done.items()}
-    print(json.dumps({"steps": report}) if args.json else "\n".join(f"{name:<16} {row['job'] or '-':<40} {' '.join(row['files'])}" for name, row in report.items()))
+    report = {
+        name: {"job": outcome.job, "files": [str(path) for path in outcome.files], "converged": outcome.result.converged if outcome.result else True}
+        for name, outcome in done.items()
+    }
+    print(
+        json.dumps({"steps": report})
+        if args.json
+        else "\n".join(f"{name:<16} {row['job'] or '-':<40} {' '.join(row['files'])}" for name, row in report.items())
+    )
     return 0 if all(row["converged"] for row in report.values()) else 3
 
 
@@ -42,6 +54,7 @@ def _demo(args: argparse.Namespace) -> int:
     from ..continuum import Material, check_deck
     from ..core.project import Project
     from . import pictures
+
     started = time.monotonic()
     folder = (args.folder or Path("qcad-demo")).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,12 +76,23 @@ def _demo(args: argparse.Namespace) -> int:
         opened.import_jobs()
     wall = time.monotonic() - started
     if args.json:
-        print(json.dumps({"material": material.to_dict(), "checks": {name: {"passed": report.passed, "solver": report.solver, "max_relative_error": report.max_relative_error}
-                                                                     for name, report in reports.items()},
-                          "files": [str(path) for outcome in done.values() for path in outcome.files] + [str(picture)], "project": str(project), "wall_s": wall}))
+        print(
+            json.dumps(
+                {
+                    "material": material.to_dict(),
+                    "checks": {
+                        name: {"passed": report.passed, "solver": report.solver, "max_relative_error": report.max_relative_error}
+                        for name, report in reports.items()
+                    },
+                    "files": [str(path) for outcome in done.values() for path in outcome.files] + [str(picture)],
+                    "project": str(project),
+                    "wall_s": wall,
+                }
+            )
+        )
     else:
         print(material.table())
-        print(f"\nproject {project}\nfiles   {folder}\ntime    {wall:.0f} s\nnext    qcad gui \"{project}\"")
+        print(f'\nproject {project}\nfiles   {folder}\ntime    {wall:.0f} s\nnext    qcad gui "{project}"')
     if not all(report.passed for report in reports.values()):
         raise RefusedError("A finite-element run does not reproduce the deck's own constants.", hint="See the check lines above.")
     return 0

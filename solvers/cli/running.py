@@ -1,4 +1,5 @@
 """Start a job the way the window does, show its progress on stderr, honour Ctrl-C, and hand back its Result."""
+
 from __future__ import annotations
 
 import sys
@@ -10,15 +11,29 @@ from ..core.job import JobSpec, Result
 from ..core.jobs import JobManager
 from .flags import say
 
-_INTERESTING = ("free_energy", "energy", "residual", "energy_error", "max_force", "max_stress", "temperature", "total_energy", "conserved", "strain", "force_rmse")
+_INTERESTING = (
+    "free_energy",
+    "energy",
+    "residual",
+    "energy_error",
+    "max_force",
+    "max_stress",
+    "temperature",
+    "total_energy",
+    "conserved",
+    "strain",
+    "force_rmse",
+)
 
 
 def jobs_root(project: Path | None) -> Path:
     """The folder that holds the jobs: the project's, or the user's own."""
     from ..core.paths import user_data
+
     if project is None:
         return user_data() / "jobs"
     from ..core.project import Project
+
     return Project.jobs_folder(project)
 
 
@@ -39,8 +54,11 @@ def follow(job, *, quiet: bool = False) -> Result:
             if event.kind == "step":
                 data = dict(event.data)
                 values = data.get("values", {})
-                line = " ".join([f"{data.get('kind', 'step')} {data.get('n', '')}:"] + [f"{name} {values[name]:.8g}" for name in _INTERESTING if name in values]
-                                + ([data["text"]] if data.get("text") else []))
+                line = " ".join(
+                    [f"{data.get('kind', 'step')} {data.get('n', '')}:"]
+                    + [f"{name} {values[name]:.8g}" for name in _INTERESTING if name in values]
+                    + ([data["text"]] if data.get("text") else [])
+                )
                 if data.get("progress") is not None:
                     line = f"[{100 * data['progress']:3.0f} %] " + line
                 if data.get("text") or live or now - last > 2.0:

@@ -1,4 +1,5 @@
 """``qcad scf | relax | elastic | md FILE …``: one task on one structure."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,7 +12,12 @@ from ..core.job import JobSpec, Result
 from . import flags, running
 
 _DEFAULT_CALCULATOR = "dft"
-_OUTPUT = {"scf": "write the density as a cube file", "relax": "write the relaxed structure", "elastic": "write the material as JSON", "md": "write the trajectory as extxyz"}
+_OUTPUT = {
+    "scf": "write the density as a cube file",
+    "relax": "write the relaxed structure",
+    "elastic": "write the material as JSON",
+    "md": "write the trajectory as extxyz",
+}
 #: what the JSON object of a verb holds besides `converged`, `warnings`, `wall_s`, `device`, `job`
 _KEYS = {
     "scf": ("energy", "free_energy", "forces", "stress", "pulay_stress", "fermi_energy", "iterations", "grid", "cutoff"),
@@ -30,16 +36,22 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     parser.set_defaults(own=own, of_calculator={})
     if "calculator" in task.inputs:
         text = flags.look_ahead(rest, "--calculator", _DEFAULT_CALCULATOR)
-        parser.add_argument("--calculator", default=_DEFAULT_CALCULATOR, metavar="dft|emt|mlff:PATH|plugin:NAME", help="what computes energies and forces (default: dft)")
+        parser.add_argument(
+            "--calculator", default=_DEFAULT_CALCULATOR, metavar="dft|emt|mlff:PATH|plugin:NAME", help="what computes energies and forces (default: dft)"
+        )
         name, cls = flags.calculator_class(text)
         if cls is not None:
             taken = frozenset(info.flag for info in flags.describe(task.params_class()))
-            parser.set_defaults(of_calculator=flags.add_params(parser, cls, f"calculator {name}", skip=("device", "path"),
-                                                               taken=frozenset(flag[2:].replace("-", "_") for flag in taken), prefix=name))
+            parser.set_defaults(
+                of_calculator=flags.add_params(
+                    parser, cls, f"calculator {name}", skip=("device", "path"), taken=frozenset(flag[2:].replace("-", "_") for flag in taken), prefix=name
+                )
+            )
 
 
 def run(args: argparse.Namespace, verb: str) -> int:
     from ..core.bridge import read_structure
+
     task = tasks.get(verb)
     params = flags.checked(task.params_class(), flags.given(args, args.own))
     inputs: dict[str, Any] = {"structure": read_structure(Path(args.file))}
@@ -65,7 +77,12 @@ def summary(verb: str, result: Result) -> dict[str, Any]:
     report: dict[str, Any] = {_RENAMED.get(key, key): result.values[key].tolist() for key in _KEYS[verb] if key in result.values}
     if verb == "elastic" and result.material is not None:
         report["material"] = dict(result.material)
-    report |= {"converged": bool(result.converged), "refused": result.refused, "warnings": list(result.warnings), "device": result.settings.get("device", "cpu")}
+    report |= {
+        "converged": bool(result.converged),
+        "refused": result.refused,
+        "warnings": list(result.warnings),
+        "device": result.settings.get("device", "cpu"),
+    }
     return report
 
 
@@ -73,18 +90,22 @@ def write_output(verb: str, job, result: Result, path: Path) -> None:
     """Write what the verb is for: density cube, relaxed structure, material, trajectory."""
     if verb == "scf":
         from ..io.cube import write_cube
+
         write_cube(path, result.structure, result.fields["density"])
     elif verb == "relax":
         from ..io.structures import write_structure
+
         write_structure(result.structure, path)
     elif verb == "elastic":
         from ..continuum import Material
+
         if result.material is None:
             flags.say(f"nothing written to {path}: the run gave no material")
             return
         Material.from_dict(result.material).save(path)
     else:
         from ..io.structures import write_frames
+
         write_frames(job.trajectory(), path)
     flags.say(f"wrote {path}")
 
@@ -92,6 +113,7 @@ def write_output(verb: str, job, result: Result, path: Path) -> None:
 def words(verb: str, report: dict[str, Any], result: Result) -> str:
     """The result for people."""
     from ..core import units
+
     lines = []
     if verb in ("scf", "relax"):
         lines.append(f"energy (zero smearing)   {report['energy']:.8f} eV      free energy {report['free_energy']:.8f} eV")
@@ -99,7 +121,9 @@ def words(verb: str, report: dict[str, Any], result: Result) -> str:
             pressure = -sum(report["stress"][:3]) / 3 * units.EV_PER_ANGSTROM3_GPA
             lines.append(f"pressure                 {pressure:.4f} GPa")
         if "pulay_stress" in report:
-            lines.append(f"Pulay stress estimate    {report['pulay_stress'] * units.EV_PER_ANGSTROM3_GPA:.4f} GPa (missing plane waves, not in the numbers above)")
+            lines.append(
+                f"Pulay stress estimate    {report['pulay_stress'] * units.EV_PER_ANGSTROM3_GPA:.4f} GPa (missing plane waves, not in the numbers above)"
+            )
         if "forces" in report:
             lines.append("largest force            {:.6f} eV/Å".format(max((sum(c * c for c in row) ** 0.5 for row in report["forces"]), default=0.0)))
         for key in ("grid", "cutoff", "iterations"):
@@ -107,6 +131,7 @@ def words(verb: str, report: dict[str, Any], result: Result) -> str:
                 lines.append(f"{key:<24} {report[key]}" + (" eV" if key == "cutoff" else ""))
     elif verb == "elastic":
         from ..continuum import Material
+
         lines.append(Material.from_dict(result.material).table() if result.material else "no material")
     else:
         lines += [f"{key:<32} {value:.6g}" for key, value in report.items() if isinstance(value, float)]

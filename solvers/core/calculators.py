@@ -2,6 +2,7 @@
 
 Calculators are plug-ins of kind "calculator" (`plugins/plugins.toml`), ours included; see `registry`.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -58,11 +59,15 @@ class CalculatorSpec:
     def create(self, **overrides: Any):
         """A live ASE calculator. Raises MissingError for an unknown name, SetupError when a file changed since the spec was made."""
         from . import registry
+
         for path, digest in self.files.items():
             if not Path(path).is_file():
                 raise MissingError(f"Calculator {self.name!r} needs {path}, which is not there.", hint="Restore the file or choose another.")
             now = hashlib.sha256(Path(path).read_bytes()).hexdigest()
             if now != digest:
-                raise SetupError(f"{path} changed since it was chosen (SHA-256 {now[:12]} instead of {digest[:12]}).", hint="Choose the file again to accept the new content.")
+                raise SetupError(
+                    f"{path} changed since it was chosen (SHA-256 {now[:12]} instead of {digest[:12]}).",
+                    hint="Choose the file again to accept the new content.",
+                )
         plugin = registry.get("calculator", self.name)
         return plugin.load()(**{**self.params, **overrides})

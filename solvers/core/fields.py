@@ -1,4 +1,5 @@
 """Scalar fields: on a periodic grid (`GridField`) and on a mesh (`MeshField`)."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -26,7 +27,10 @@ class GridField:
         values = values[None] if values.ndim == 3 else values
         cell = np.array(self.cell, dtype=float, copy=True)
         if values.ndim != 4 or values.shape[0] not in (1, 2) or cell.shape != (3, 3):
-            raise SetupError(f"Field {self.name!r} has values of shape {values.shape} and a cell of shape {cell.shape}.", hint="Allowed: (spin, nx, ny, nz) with 1 or 2 spins, (3, 3).")
+            raise SetupError(
+                f"Field {self.name!r} has values of shape {values.shape} and a cell of shape {cell.shape}.",
+                hint="Allowed: (spin, nx, ny, nz) with 1 or 2 spins, (3, 3).",
+            )
         for name, value in (("values", values), ("cell", cell)):
             value.setflags(write=False)
             object.__setattr__(self, name, value)

@@ -1,4 +1,5 @@
 """`Potential`: what molecular dynamics and minimisers know of a calculator, and the adapter for any ASE calculator."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -57,6 +58,7 @@ class ASEPotential:
 
     def compute(self, state: State, *, virial: bool = False) -> Forces:
         from ase import Atoms
+
         if self._atoms is None or len(self._atoms) != len(state.numbers) or (self._atoms.numbers != state.numbers).any():
             self._atoms = Atoms(numbers=state.numbers, positions=state.positions, cell=state.cell, pbc=state.pbc)
             self._atoms.calc = self.calculator
@@ -67,8 +69,8 @@ class ASEPotential:
         energy = float(atoms.get_potential_energy(force_consistent="free_energy" in self.calculator.implemented_properties))
         if not (np.isfinite(forces).all() and np.isfinite(energy)):
             atom = int(np.argwhere(~np.isfinite(forces))[0][0]) if not np.isfinite(forces).all() else -1
-            raise NonFiniteError(f"The calculator returned a non-finite {'force on atom %d' % atom if atom >= 0 else 'energy'}.",
-                                 hint="Look at the last good frame: atoms too close, or a time step too long.")
+            where = f"force on atom {atom}" if atom >= 0 else "energy"
+            raise NonFiniteError(f"The calculator returned a non-finite {where}.", hint="Look at the last good frame: atoms too close, or a time step too long.")
         stress = None
         if virial:
             stress = np.array(atoms.get_stress(voigt=False)) * -atoms.get_volume()

@@ -4,6 +4,7 @@
 Arrays inside are read-only, but `torch.from_numpy` and VTK's `numpy_to_vtk` write through read-only arrays: use `tensor` here and
 `vtk_array` in `qcad_gui/scene/draw.py`, which copy.
 """
+
 from __future__ import annotations
 
 import hashlib
@@ -57,8 +58,10 @@ class Structure:
         put("pbc", _frozen(np.broadcast_to(self.pbc, 3), bool))
         n = len(self.numbers)
         if self.positions.shape != (n, 3) or self.cell.shape != (3, 3):
-            raise StructureError(f"{n} atomic numbers came with positions of shape {self.positions.shape} and a cell of shape {self.cell.shape}.",
-                                 hint="Give N numbers, (N, 3) positions and a (3, 3) cell.")
+            raise StructureError(
+                f"{n} atomic numbers came with positions of shape {self.positions.shape} and a cell of shape {self.cell.shape}.",
+                hint="Give N numbers, (N, 3) positions and a (3, 3) cell.",
+            )
         for name, value in (("position", self.positions), ("cell component", self.cell)):
             if not np.isfinite(value).all():
                 where = np.argwhere(~np.isfinite(value))[0]
@@ -93,6 +96,7 @@ class Structure:
         """A fresh `ase.Atoms` that shares no memory with this structure."""
         from ase import Atoms
         from ase.constraints import dict2constraint
+
         atoms = Atoms(numbers=self.numbers, positions=self.positions, cell=self.cell, pbc=self.pbc, info=dict(self.info))
         for name, value in self.arrays.items():
             atoms.set_array(name, value.copy())
@@ -119,12 +123,14 @@ class Structure:
     def symbols(self) -> list[str]:
         """Chemical symbols, one per atom."""
         from ase.data import chemical_symbols
+
         return [chemical_symbols[number] for number in self.numbers]
 
     @property
     def formula(self) -> str:
         """Chemical formula in Hill order."""
         from ase.symbols import Symbols
+
         return Symbols(self.numbers).get_chemical_formula() if len(self) else ""
 
     @property
@@ -145,17 +151,30 @@ class Structure:
     # ---- as data -------------------------------------------------------------------------------------------------------------
     def to_dict(self) -> dict[str, Any]:
         """Plain JSON values; `from_dict` restores an equal structure bit for bit."""
-        return {"numbers": self.numbers.tolist(), "positions": self.positions.tolist(), "cell": self.cell.tolist(), "pbc": self.pbc.tolist(),
-                "arrays": {name: {"dtype": value.dtype.str, "shape": list(value.shape), "data": value.ravel().tolist()} for name, value in self.arrays.items()},
-                "info": _jsonable(dict(self.info)), "constraints": _jsonable([dict(item) for item in self.constraints])}
+        return {
+            "numbers": self.numbers.tolist(),
+            "positions": self.positions.tolist(),
+            "cell": self.cell.tolist(),
+            "pbc": self.pbc.tolist(),
+            "arrays": {name: {"dtype": value.dtype.str, "shape": list(value.shape), "data": value.ravel().tolist()} for name, value in self.arrays.items()},
+            "info": _jsonable(dict(self.info)),
+            "constraints": _jsonable([dict(item) for item in self.constraints]),
+        }
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Structure:
         """The structure that `to_dict` wrote; raises StructureError when a part is missing."""
         try:
             arrays = {name: np.array(item["data"], dtype=np.dtype(item["dtype"])).reshape(item["shape"]) for name, item in data.get("arrays", {}).items()}
-            return cls(np.array(data["numbers"], np.int64), np.array(data["positions"], float).reshape(-1, 3), data["cell"], data["pbc"],
-                       arrays, data.get("info", {}), tuple(data.get("constraints", ())))
+            return cls(
+                np.array(data["numbers"], np.int64),
+                np.array(data["positions"], float).reshape(-1, 3),
+                data["cell"],
+                data["pbc"],
+                arrays,
+                data.get("info", {}),
+                tuple(data.get("constraints", ())),
+            )
         except (KeyError, TypeError, AttributeError) as error:
             raise StructureError(f"This is not a stored structure: {error!r}.", hint="Numbers, positions, cell and pbc are needed.") from error
 
@@ -168,8 +187,10 @@ def require_calculable(structure: Structure, *, periodic: bool = True) -> None:
         volume = float(np.linalg.det(structure.cell))
         lengths = np.linalg.norm(structure.cell, axis=1)
         if not lengths.all() or abs(volume) < 1e-3 * float(np.prod(lengths)):
-            raise StructureError(f"The cell is singular: its volume is {abs(volume):.3g} Å³ for edges of {lengths[0]:.3g}, {lengths[1]:.3g}, {lengths[2]:.3g} Å.",
-                                 hint="Give three linearly independent cell vectors; a molecule needs a box with vacuum.")
+            raise StructureError(
+                f"The cell is singular: its volume is {abs(volume):.3g} Å³ for edges of {lengths[0]:.3g}, {lengths[1]:.3g}, {lengths[2]:.3g} Å.",
+                hint="Give three linearly independent cell vectors; a molecule needs a box with vacuum.",
+            )
         if volume < 0:
             raise StructureError(f"The cell is left-handed (determinant {volume:.4g} Å³).", hint="Swap two cell vectors or reverse one.")
     pair, distance = closest_pair(structure, OVERLAP)
@@ -181,6 +202,7 @@ def require_calculable(structure: Structure, *, periodic: bool = True) -> None:
 def closest_pair(structure: Structure, reach: float) -> tuple[tuple[int, int], float]:
     """The closest pair of atoms (periodic images included) and its distance in Å, looking no further than `reach`; ((-1, -1), inf) if none."""
     from ase.neighborlist import primitive_neighbor_list
+
     i, j, d = primitive_neighbor_list("ijd", structure.pbc, structure.cell, structure.positions, float(reach), self_interaction=False)
     if not len(d):
         return (-1, -1), float("inf")
@@ -191,6 +213,7 @@ def closest_pair(structure: Structure, reach: float) -> tuple[tuple[int, int], f
 def tensor(array: np.ndarray, **kwargs):
     """A torch tensor that never shares memory with `array` (see the module's warning)."""
     import torch
+
     return torch.tensor(np.array(array, copy=True), **kwargs)
 
 

@@ -1,4 +1,5 @@
 """Command lines run as a user runs them: a process with its own data folder."""
+
 import json
 import os
 import subprocess
@@ -18,7 +19,9 @@ class Shell:
         self.environment = {**os.environ, "QCAD_DATA": str(folder / "data"), "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "QCAD_THREADS": "1"}
 
     def __call__(self, *words, code=0):
-        done = subprocess.run([sys.executable, "-m", "solvers", *map(str, words)], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=250)
+        done = subprocess.run(
+            [sys.executable, "-m", "solvers", *map(str, words)], cwd=self.folder, env=self.environment, capture_output=True, text=True, timeout=250
+        )
         assert done.returncode == code, f"exit {done.returncode} instead of {code}\n{done.stdout}\n{done.stderr}"
         return done
 

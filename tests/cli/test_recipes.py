@@ -1,4 +1,5 @@
 """Recipes are checked whole before anything runs; every refusal names the step."""
+
 import pytest
 
 from solvers import recipes
@@ -14,18 +15,21 @@ def write(tmp_path, text):
     return path
 
 
-@pytest.mark.parametrize("text, kind, message", [
-    ("not toml [", ReadError, "is not a recipe"),
-    ("x = 1\n", ReadError, r"holds no \[\[step\]\] table"),
-    ('[[step]]\nid = "a"\n', SetupError, "Step 1 of the recipe needs id and do"),
-    (CRYSTAL + CRYSTAL, SetupError, r"Step 2 \(crystal\) repeats the id"),
-    (CRYSTAL + '[[step]]\nid = "b"\ndo = "relaks"\nfrom = "crystal"\n', MissingError, r"Step 2 \(b\): There is no task 'relaks'.*Did you mean 'relax'"),
-    (CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "cristal"\n', SetupError, "'cristal', which is neither an earlier step nor a file.*crystal"),
-    (CRYSTAL + '[[step]]\nid = "b"\ndo = "build.bulkk"\n', SetupError, "There is no builder 'bulkk'"),
-    (CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "crystal"\ncalculator = "crystal"\n', SetupError, "which has none"),
-    (CRYSTAL + '[[step]]\nid = "b"\ndo = "export"\nfrom = "crystal"\nparams = { to = "abaqus" }\n', SetupError, "needs the parameter 'output'"),
-    (CRYSTAL + 'sourse = "x"\n', SetupError, "unknown key 'sourse'"),
-])
+@pytest.mark.parametrize(
+    "text, kind, message",
+    [
+        ("not toml [", ReadError, "is not a recipe"),
+        ("x = 1\n", ReadError, r"holds no \[\[step\]\] table"),
+        ('[[step]]\nid = "a"\n', SetupError, "Step 1 of the recipe needs id and do"),
+        (CRYSTAL + CRYSTAL, SetupError, r"Step 2 \(crystal\) repeats the id"),
+        (CRYSTAL + '[[step]]\nid = "b"\ndo = "relaks"\nfrom = "crystal"\n', MissingError, r"Step 2 \(b\): There is no task 'relaks'.*Did you mean 'relax'"),
+        (CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "cristal"\n', SetupError, "'cristal', which is neither an earlier step nor a file.*crystal"),
+        (CRYSTAL + '[[step]]\nid = "b"\ndo = "build.bulkk"\n', SetupError, "There is no builder 'bulkk'"),
+        (CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "crystal"\ncalculator = "crystal"\n', SetupError, "which has none"),
+        (CRYSTAL + '[[step]]\nid = "b"\ndo = "export"\nfrom = "crystal"\nparams = { to = "abaqus" }\n', SetupError, "needs the parameter 'output'"),
+        (CRYSTAL + 'sourse = "x"\n', SetupError, "unknown key 'sourse'"),
+    ],
+)
 def test_refusals_name_the_step(tmp_path, text, kind, message):
     with pytest.raises(kind, match=message):
         recipes.load(write(tmp_path, text))

@@ -1,4 +1,5 @@
 """Specs survive JSON, results refuse NaN and unknown names."""
+
 import json
 
 import numpy as np
@@ -12,9 +13,18 @@ from solvers.core.structure import Structure
 
 
 def test_spec_round_trip_through_json():
-    spec = JobSpec("relax", {"force_tolerance": 0.01}, {"structure": Structure.from_atoms(bulk("Cu")), "calculator": CalculatorSpec("emt"), "test": [Structure.from_atoms(bulk("Al"))]}, "Cu relax")
+    spec = JobSpec(
+        "relax",
+        {"force_tolerance": 0.01},
+        {"structure": Structure.from_atoms(bulk("Cu")), "calculator": CalculatorSpec("emt"), "test": [Structure.from_atoms(bulk("Al"))]},
+        "Cu relax",
+    )
     again = JobSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
-    assert again.inputs["structure"] == spec.inputs["structure"] and again.inputs["calculator"] == spec.inputs["calculator"] and again.inputs["test"] == spec.inputs["test"]
+    assert (
+        again.inputs["structure"] == spec.inputs["structure"]
+        and again.inputs["calculator"] == spec.inputs["calculator"]
+        and again.inputs["test"] == spec.inputs["test"]
+    )
     assert again.title == "Cu relax" and dict(again.params) == {"force_tolerance": 0.01}
 
 
@@ -30,6 +40,7 @@ def test_drain_returns_the_result_and_stops_at_nan():
     def task(value):
         yield Step("scf", 1, {"energy": value})
         return Result({"energy": 2.0})
+
     seen = []
     assert drain(task(1.0), seen.append).values["energy"] == 2.0 and seen[0].n == 1
     with pytest.raises(NonFiniteError, match="Step 1 of scf"):

@@ -1,7 +1,9 @@
 """Quantum ESPRESSO's `pw.x` as a peer: writes its input from a case, runs it, reads energies per step, forces and stress.
 
-It reads our GTH files when their name ends in .gth. Its stress is wrong for l ≥ 1 GTH projectors (version 6.7, measured), so it judges energies, forces and time.
+It reads our GTH files when their name ends in .gth. Its stress is wrong for l ≥ 1 GTH projectors (version 6.7, measured), so it judges
+energies, forces and time.
 """
+
 from __future__ import annotations
 
 import os
@@ -40,6 +42,7 @@ def version() -> str:
 def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) -> str:
     """The `pw.x` input of a case; `files` maps symbols to potential files, threshold is the estimated energy error in Ry."""
     from ase.data import atomic_masses, atomic_numbers
+
     system = ["ibrav = 0", f"nat = {len(case.symbols)}", f"ntyp = {len(files)}", f"ecutwfc = {2 * case.cutoff!r}"]
     if case.box:
         system.append("nr1 = {}, nr2 = {}, nr3 = {}".format(*case.box))
@@ -50,11 +53,24 @@ def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) ->
     gamma = tuple(case.kpts) == (1, 1, 1) and not any(case.shift)
     shift = [int(round(2 * part)) for part in case.shift]
     points = "K_POINTS gamma" if gamma else "K_POINTS automatic\n" + " ".join(map(str, [*case.kpts, *shift]))
-    rows = ["&control", "calculation = 'scf', pseudo_dir = '.', outdir = 'out', tprnfor = .true., tstress = .true., disk_io = 'none', verbosity = 'low'", "/",
-            "&system", *system, "/", "&electrons", f"conv_thr = {threshold!r}, mixing_beta = 0.7, electron_maxstep = 200", "/", "ATOMIC_SPECIES",
-            *(f"{symbol} {atomic_masses[atomic_numbers[symbol]]:.4f} {name}" for symbol, name in files.items()),
-            "CELL_PARAMETERS bohr", *(" ".join(f"{value:.15f}" for value in row) for row in case.cell),
-            "ATOMIC_POSITIONS crystal", *(f"{symbol} " + " ".join(f"{value:.15f}" for value in row) for symbol, row in zip(case.symbols, case.scaled, strict=True)), points]
+    rows = [
+        "&control",
+        "calculation = 'scf', pseudo_dir = '.', outdir = 'out', tprnfor = .true., tstress = .true., disk_io = 'none', verbosity = 'low'",
+        "/",
+        "&system",
+        *system,
+        "/",
+        "&electrons",
+        f"conv_thr = {threshold!r}, mixing_beta = 0.7, electron_maxstep = 200",
+        "/",
+        "ATOMIC_SPECIES",
+        *(f"{symbol} {atomic_masses[atomic_numbers[symbol]]:.4f} {name}" for symbol, name in files.items()),
+        "CELL_PARAMETERS bohr",
+        *(" ".join(f"{value:.15f}" for value in row) for row in case.cell),
+        "ATOMIC_POSITIONS crystal",
+        *(f"{symbol} " + " ".join(f"{value:.15f}" for value in row) for symbol, row in zip(case.symbols, case.scaled, strict=True)),
+        points,
+    ]
     return "\n".join(rows) + "\n"
 
 
@@ -81,13 +97,16 @@ def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: fl
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False, env=_environment())
     wall = time.perf_counter() - started
     if done.returncode or "JOB DONE" not in done.stdout:
-        raise RunError(f"pw.x failed on {case.name} with status {done.returncode}: {(done.stdout + done.stderr)[-600:]}", hint="Run it by hand in a folder of its own.")
+        raise RunError(
+            f"pw.x failed on {case.name} with status {done.returncode}: {(done.stdout + done.stderr)[-600:]}", hint="Run it by hand in a folder of its own."
+        )
     return {**parse(done.stdout, len(case.symbols)), "wall_s": wall, "input": text}
 
 
 def parse(text: str, n_atoms: int) -> dict:
     """Numbers out of a `pw.x` output; raises ReadError naming what is missing."""
     import numpy as np
+
     final = re.search(r"^!\s+total energy\s+=\s+([-+0-9.Ee]+) Ry", text, re.M)
     if final is None:
         raise ReadError("pw.x's output has no final energy.", hint="It did not converge.")
