@@ -1,4 +1,5 @@
 """``qcad-gui [FILE]``: what must happen before the first window, and the loop."""
+
 from __future__ import annotations
 
 import argparse
@@ -34,6 +35,7 @@ def display_refused(environment: Any = os.environ) -> str:
         return ""
     import ctypes
     import ctypes.util
+
     name = ctypes.util.find_library("xcb") or "libxcb.so.1"
     try:
         xcb = ctypes.CDLL(name)
@@ -52,6 +54,7 @@ def make_application(argv: list[str]) -> Any:
     from PySide6.QtCore import QCoreApplication
     from PySide6.QtGui import QGuiApplication
     from PySide6.QtWidgets import QApplication
+
     QCoreApplication.setApplicationName("Q-CAD")
     QGuiApplication.setDesktopFileName("qcad-workbench")
     app = QApplication.instance() or QApplication(argv[:1])
@@ -68,6 +71,7 @@ def make_window(settings: Any = None, *, make_view: Any = None, threads: int = 2
     from .session import Session
     from .settings import Settings
     from .window import MainWindow
+
     settings = settings or Settings()
     translate.load(settings.get("language"))
     looks.use(QApplication.instance(), theme.choose(settings.get("theme")))
@@ -79,6 +83,7 @@ def make_window(settings: Any = None, *, make_view: Any = None, threads: int = 2
 
         def make_view(parent):
             return SceneView(parent, theme=looks.current())
+
     window = MainWindow(session, make_view)
     session.setParent(window)
     return window
@@ -87,6 +92,7 @@ def make_window(settings: Any = None, *, make_view: Any = None, threads: int = 2
 def tame_garbage(parent: Any) -> None:
     """What the imports made is never looked at again; the rest is collected by a timer of the GUI thread."""
     from PySide6.QtCore import QTimer
+
     gc.collect()
     gc.freeze()
     gc.disable()
@@ -101,6 +107,7 @@ def main(argv: list[str] | None = None) -> int:
     argv = sys.argv if argv is None else ["qcad-gui", *argv]
     if len(argv) > 2 and argv[1] == "--worker":  # the frozen program starts its workers this way
         from solvers.core.worker import main as work
+
         return work(argv[2:])
     parser = argparse.ArgumentParser(prog="qcad-gui", description="Q-CAD: design a material from its atoms and hand it to finite-element programs.")
     parser.add_argument("file", nargs="?", metavar="FILE", help="structure, trajectory, density, material or project to open")
@@ -114,6 +121,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f"Q-CAD cannot open its window: {reason}.\nCheck DISPLAY and xhost, or use the command line: `qcad --help`.", file=sys.stderr)
         return 1
     from . import messages
+
     app = make_application(argv)
     messages.install()
     window = make_window()

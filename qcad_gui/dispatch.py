@@ -6,6 +6,7 @@
 
 Results come back as queued signals: callbacks always run in the GUI thread. No Qt widget and no VTK object is touched anywhere else.
 """
+
 from __future__ import annotations
 
 import threading

@@ -1,21 +1,100 @@
 """What a calculation will take, in words, before it starts. The figures come from the engine; this only phrases them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from solvers import tasks
+from solvers.core import device
 from solvers.core.job import JobSpec
+from solvers.core.params import from_dict
+from solvers.core.structure import Structure, require_calculable
 
 from .translate import tr
+
+_SCREEN = 0.9  # share of the memory a calculation may fill before a warning
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Sentences for people, and a warning where the machine is too small."""
+    """Sentences for people, and a warning where something speaks against starting."""
 
     lines: tuple[str, ...]
     warning: str = ""
 
 
 def estimate(spec: JobSpec) -> Estimate:
-    """The estimate for `spec` (pure; pool). Raises the same errors as the job would for input that cannot work."""
-    raise NotImplementedError
+    """The estimate for `spec` (pure; pool; imports no torch). Raises the errors that the job would raise for input that cannot work."""
+    structure = spec.inputs["structure"]
+    task = tasks.get(spec.task)
+    params = from_dict(task.params_class(), dict(spec.params))
+    calculator = spec.inputs.get("calculator")
+    evaluations, words = _evaluations(spec.task, params, structure)
+    if spec.task == "scf" or (calculator is not None and calculator.name == "dft"):
+        return _plane_waves(
+            structure, params if spec.task == "scf" else None, dict(calculator.params) if calculator is not None else {}, spec, evaluations, words
+        )
+    require_calculable(structure, periodic=False)
+    return Estimate((words, tr("{name} is fast: seconds for small structures.", name=calculator.name)) if words else (tr("Seconds for small structures."),))
+
+
+def _evaluations(task: str, params, structure: Structure) -> tuple[tuple[int, int], str]:
+    """How many energies are computed, at least and at most, and the sentence that says so."""
+    if task == "relax":
+        return (5, 30), tr("A relaxation usually takes 5 to 30 energies; at most {n}.", n=params.max_steps)
+    if task == "md":
+        return (params.steps, params.steps), tr("{n} energies, {time:g} fs in all.", n=params.steps, time=params.steps * params.timestep)
+    if task == "elastic":
+        n = _strains(structure, params)
+        steps = (2, 6) if params.relax_ions and len(structure) > 1 else (1, 1)
+        return (n * steps[0], n * steps[1]), tr("{n} strained cells, chosen by the symmetry of the crystal.", n=n)
+    return (1, 1), ""
+
+
+def _strains(structure: Structure, params) -> int:
+    """Strained cells of an elastic study: the symmetry-reduced set, both signs, every amplitude, and the redundant check."""
+    from solvers.continuum.crystal import crystal_of
+    from solvers.continuum.strain import choose
+
+    crystal = crystal_of(structure.to_atoms(), params.symmetry_tolerance)
+    directions = len(choose(crystal.basis, crystal.axes, crystal.rotations))
+    return 1 + 2 * directions * params.amplitudes + (2 if params.check_strain else 0) + (4 * directions if params.convergence else 0)
+
+
+def _plane_waves(structure: Structure, own, given: dict, spec: JobSpec, evaluations: tuple[int, int], words: str) -> Estimate:
+    from solvers.dft.params import DFTParams
+    from solvers.dft.plan import make_plan
+
+    plan = make_plan(structure, own if own is not None else from_dict(DFTParams, given))
+    cost = plan.estimate()
+    seconds = cost["seconds"] * device.threads() / (spec.threads or device.threads())
+    lines = [
+        tr("{waves} plane waves, {kpoints} k-points, {bands} bands", waves=cost["n_plane_waves"], kpoints=cost["n_kpoints"], bands=cost["n_bands"]),
+        tr("FFT box {box}, cutoff {cutoff:.0f} eV", box=" × ".join(map(str, cost["grid"])), cutoff=plan.settings["cutoff"]),
+        tr("About {memory} of memory, {time} for one energy", memory=_bytes(cost["memory"]), time=_time(seconds)),
+    ]
+    if words:
+        low, high = evaluations
+        lines.append(words)
+        lines.append(tr("In all about {time}.", time=_time(low * seconds) if low == high else f"{_time(low * seconds)} – {_time(high * seconds)}"))
+    warnings = list(plan.warnings)
+    free = device.memory("cpu").free
+    if cost["memory"] > _SCREEN * free:
+        warnings.insert(0, tr("This needs more memory than is free ({free}).", free=_bytes(free)))
+    return Estimate(tuple(lines), "\n".join(warnings))
+
+
+def _bytes(size: float) -> str:
+    return f"{size / 2**30:.1f} GB" if size >= 2**30 else f"{size / 2**20:.0f} MB"
+
+
+def _time(seconds: float) -> str:
+    if seconds < 1:
+        return tr("under a second")
+    if seconds < 90:
+        return tr("{n} s", n=f"{seconds:.2g}" if seconds < 10 else f"{seconds:.0f}")
+    if seconds < 5400:
+        return tr("{n} min", n=f"{seconds / 60:.0f}")
+    if seconds < 172800:
+        return tr("{n} h", n=f"{seconds / 3600:.1f}")
+    return tr("{n} days", n=f"{seconds / 86400:.0f}")

@@ -2,6 +2,7 @@
 
 A form knows no physics: label, unit, range, choices and help come from the declaration, the verdict from the dataclass itself.
 """
+
 from __future__ import annotations
 
 import re
@@ -16,13 +17,44 @@ from solvers.core.errors import QcadError, SetupError
 from solvers.core.params import ParamInfo, describe, from_dict
 from solvers.core.units import UNITS, convert
 
-from .translate import tr
+from .translate import mark, tr
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
 
 
+#: names that need more than their words
+_LABELS = {
+    "xc": mark("Functional"),
+    "kpts": mark("k-points"),
+    "pseudos": mark("Potentials"),
+    "magmoms": mark("Magnetic moments"),
+    "grid": mark("FFT box"),
+    "cutoff": mark("Cutoff"),
+    "a": "a",
+    "b": "b",
+    "c": "c",
+    "u": "u",
+    "alpha": "α",
+    "beta": "β",
+    "gamma": "γ",
+    "hkl": "hkl",
+    "spacegroup": mark("Space group"),
+    "residual_ev": mark("Residual"),
+    "max_force": mark("Largest force"),
+    "max_stress": mark("Largest stress"),
+    "max_steps": mark("Most steps"),
+    "indices": mark("Atoms"),
+    "wall_s": mark("Wall-clock time"),
+    "free_energy": mark("Free energy"),
+    "young_modulus": mark("Young's modulus"),
+    "poisson_ratio": mark("Poisson's ratio"),
+}
+
+
 def label_of(name: str) -> str:
     """The label of parameter `name` in the chosen language: ``force_tolerance`` -> "Force tolerance"."""
+    if name in _LABELS:
+        return tr(_LABELS[name])
     words = name.rstrip("_").replace("_", " ")
     return tr(words[:1].upper() + words[1:])
 
@@ -69,7 +101,7 @@ class Field:
             self.widget.currentIndexChanged.connect(lambda _: edited())
         else:
             self.widget = QLineEdit(parent)
-            self.widget.setPlaceholderText(tr("automatic") if info.optional else tr("needed"))
+            self.widget.setPlaceholderText(tr("automatic") if info.optional else "")
             self.widget.textEdited.connect(lambda _: edited())
         self.widget.setToolTip(self.help)
         self.widget.setAccessibleName(label_of(info.name))
@@ -79,7 +111,12 @@ class Field:
     def help(self) -> str:
         """What, what is allowed, the default."""
         default = tr("needed") if self.info.default is MISSING else tr("automatic") if self.info.default is None else text_of(self.info.default)
-        return tr("{help}\nAllowed: {allowed}. Default: {default}.", help=tr(self.info.help) if self.info.help else label_of(self.info.name), allowed=self.info.allowed, default=default)
+        return tr(
+            "{help}\nAllowed: {allowed}. Default: {default}.",
+            help=tr(self.info.help) if self.info.help else label_of(self.info.name),
+            allowed=self.info.allowed,
+            default=default,
+        )
 
     def set(self, value: Any) -> None:
         """Show `value` without telling anybody."""
@@ -147,15 +184,15 @@ class ParamsForm(QWidget):
             grid.setVerticalSpacing(4)
             grid.setHorizontalSpacing(8)
         groups: dict[bool, str] = {False: "", True: ""}
-        for info in describe(cls):
-            if info.name in skip:
-                continue
+        infos = [info for info in describe(cls) if info.name not in skip]
+        order = list(dict.fromkeys(info.group for info in infos))
+        for info in sorted(infos, key=lambda info: order.index(info.group)):
             grid = grids[info.advanced]
             if info.group != groups[info.advanced]:
                 groups[info.advanced] = info.group
                 if info.group:
                     heading = QLabel(tr(info.group[:1].upper() + info.group[1:]), self)
-                    heading.setProperty("role", "heading")
+                    heading.setProperty("role", "muted")
                     grid.addWidget(heading, grid.rowCount(), 0, 1, 3)
             self._add(info, grid)
         self.more = QToolButton(self)
@@ -175,6 +212,7 @@ class ParamsForm(QWidget):
         column.addWidget(self.more)
         column.addWidget(advanced)
         column.addWidget(self._error)
+        column.addStretch(1)
         has_advanced = grids[True].count() > 0
         self.more.setVisible(has_advanced)
         self._fold(False)
@@ -228,7 +266,7 @@ class ParamsForm(QWidget):
         self.verdict()
 
     def verdict(self) -> str:
-        """"" when everything is right, else the first problem; wrong fields are marked."""
+        """ "" when everything is right, else the first problem; wrong fields are marked."""
         first = ""
         for name, field in self.fields.items():
             problem = ""

@@ -1,4 +1,5 @@
 """The way through the program in four stages above the scene, and the one sentence in the status bar that says what to do next."""
+
 from __future__ import annotations
 
 from PySide6.QtCore import Qt, Signal

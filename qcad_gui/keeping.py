@@ -3,6 +3,7 @@
 Nothing is ever unsaved: an edit is one transaction, begun the moment it is made. When the disk refuses one, the window goes back to what the disk holds
 and says so.
 """
+
 from __future__ import annotations
 
 import os
@@ -231,7 +232,11 @@ def _is_project(path: Path) -> bool:
 
 
 def _free(path: Path) -> Path:
-    return path if not path.exists() else next(candidate for count in range(2, 1000) if not (candidate := path.with_name(f"{path.stem} {count}{path.suffix}")).exists())
+    return (
+        path
+        if not path.exists()
+        else next(candidate for count in range(2, 1000) if not (candidate := path.with_name(f"{path.stem} {count}{path.suffix}")).exists())
+    )
 
 
 def _left_behind() -> list[tuple[Path, str]]:
@@ -244,7 +249,11 @@ def _left_behind() -> list[tuple[Path, str]]:
                 interrupted = sum(job.status.state == "interrupted" for job in project.jobs().list())
         except QcadError as error:
             names, interrupted = [str(error)], 0
-        text = tr("Untitled of {date}: {names}", date=_date(folder.name), names=", ".join(names[:3]) + ("…" if len(names) > 3 else "") if names else tr("only calculations"))
+        text = tr(
+            "Untitled of {date}: {names}",
+            date=_date(folder.name),
+            names=", ".join(names[:3]) + ("…" if len(names) > 3 else "") if names else tr("only calculations"),
+        )
         out.append((folder, text + (" · " + tr("{n} interrupted", n=interrupted) if interrupted else "")))
     return out
 
@@ -257,6 +266,7 @@ def read(path: Path) -> tuple[str, Any]:
     """("frames", Trajectory), ("field", (Structure, GridField)) or ("material", dict) of a foreign file; pool."""
     if path.suffix.lower() == ".json":
         from solvers import Material
+
         try:
             return "material", Material.load(path).to_dict()
         except ReadError:

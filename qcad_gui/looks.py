@@ -1,8 +1,10 @@
 """Rules of the style sheet that belong to single widgets of this window, and small helpers for labels. Colours come from `theme`."""
+
 from __future__ import annotations
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QApplication, QFrame, QLabel, QSizePolicy, QWidget
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QIcon
+from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
 from . import theme as themes
 from .theme import MEDIUM, SMALL, Theme
@@ -19,7 +21,8 @@ def window_sheet(theme: Theme) -> str:
 #ownerBar QLabel {{ color: {theme.window}; font-weight: 600; }}
 #guide {{ background: {theme.alternate}; border-bottom: 1px solid {theme.border}; }}
 #card {{ background: {theme.base}; border: 1px solid {theme.border}; border-radius: 6px; }}
-QPushButton[primary="true"] {{ background: {theme.accent}; color: {theme.on_accent}; border: 1px solid {theme.accent}; border-radius: 4px; padding: {SMALL + 1}px {2 * MEDIUM}px; font-weight: 600; }}
+QPushButton[primary="true"] {{ background: {theme.accent}; color: {theme.on_accent}; border: 1px solid {theme.accent}; border-radius: 4px;
+ padding: {SMALL + 1}px {2 * MEDIUM}px; font-weight: 600; }}
 QPushButton[primary="true"]:hover {{ border-color: {theme.text}; }}
 QPushButton[primary="true"]:focus {{ border: 2px solid {theme.text}; }}
 QPushButton[primary="true"]:disabled {{ background: {theme.border}; color: {theme.muted}; border-color: {theme.border}; }}
@@ -74,3 +77,20 @@ def use(app: QApplication, theme: Theme) -> None:
     themes.apply(app, theme)
     app.setStyleSheet(app.styleSheet() + window_sheet(theme))
     app.setProperty("qcad_theme", theme)
+
+
+def item_icon(name: str) -> QIcon:
+    """An icon for rows of trees and lists: the same whether a row is open or not, light on a selected row."""
+    colours = current()
+    source, out = themes.icon(name, colours), QIcon()
+    size = QSize(themes.ICON_SIZE, themes.ICON_SIZE)
+    for state in (QIcon.State.Off, QIcon.State.On):
+        out.addPixmap(source.pixmap(size, QIcon.Mode.Normal, QIcon.State.Off), QIcon.Mode.Normal, state)
+        out.addPixmap(source.pixmap(size, QIcon.Mode.Normal, QIcon.State.On), QIcon.Mode.Selected, state)
+    return out
+
+
+def set_icon(button: QPushButton | QToolButton, name: str) -> None:
+    """Give a button an icon of the set in the theme's colours."""
+    if name:
+        button.setIcon(themes.icon(name, current()))

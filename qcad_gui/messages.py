@@ -1,17 +1,20 @@
 """Errors and notes for people: what happened, why, what to do; details folded. Every failure of the window ends here."""
+
 from __future__ import annotations
 
 import sys
 import traceback
 from dataclasses import dataclass
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from solvers.core.errors import QcadError
 
 from .translate import tr
+
+_PASSING = 10_000  # ms a message stays that asks for nothing
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,18 @@ def from_error(error: BaseException) -> Message:
     if isinstance(error, QcadError):
         return Message("error", error.message, error.hint, details)
     if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, OSError)) and error.strerror:
-        return Message("error", f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror), tr("Check the path, the rights and the space on the disk."), details)
-    return Message("error", tr("The program made a mistake: {error}", error=f"{type(error).__name__}: {error}"),
-                   tr("Nothing in the project is lost. The details below help whoever looks into it."), details)
+        return Message(
+            "error",
+            f"{error.strerror}: {error.filename}" if error.filename else str(error.strerror),
+            tr("Check the path, the rights and the space on the disk."),
+            details,
+        )
+    return Message(
+        "error",
+        tr("The program made a mistake: {error}", error=f"{type(error).__name__}: {error}"),
+        tr("Nothing in the project is lost. The details below help whoever looks into it."),
+        details,
+    )
 
 
 class Messages(QObject):
@@ -73,6 +85,7 @@ def post_error(error: BaseException) -> None:
 
 def install() -> None:
     """Send uncaught exceptions of slots to the message bar; they also go to stderr so that a terminal and the tests see them."""
+
     def hook(kind, error, trace):
         sys.__excepthook__(kind, error, trace)
         if not issubclass(kind, (KeyboardInterrupt, SystemExit)):
@@ -108,6 +121,10 @@ class MessageBar(QWidget):
         row.addWidget(self.label, 1)
         row.addWidget(self.details)
         row.addWidget(self.dismiss)
+        self._fade = QTimer(self)
+        self._fade.setSingleShot(True)
+        self._fade.setInterval(_PASSING)
+        self._fade.timeout.connect(self.hide)
         self.hide()
         if receiver is not None:
             receiver.posted.connect(self.show_message)
@@ -121,6 +138,10 @@ class MessageBar(QWidget):
         self.setProperty("level", message.level)
         self.style().unpolish(self)
         self.style().polish(self)
+        if message.level in ("info", "good"):
+            self._fade.start()
+        else:
+            self._fade.stop()
         self.show()
 
     def _show_details(self) -> None:

@@ -1,6 +1,8 @@
 """What the current node's calculation brought: result, structure, material, frames, forces, density, stiffness surface."""
+
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject
@@ -48,7 +50,9 @@ class Outcome(QObject):
 
     def node_of(self, job_id: str) -> Node | None:
         """The run node of a job."""
-        return next((node for node in self.session.nodes.values() if node.kind == "run" and isinstance(node.payload, dict) and node.payload.get("job") == job_id), None)
+        return next(
+            (node for node in self.session.nodes.values() if node.kind == "run" and isinstance(node.payload, dict) and node.payload.get("job") == job_id), None
+        )
 
     def result(self) -> Result | None:
         """The result behind the current node, None while there is none or it is still being loaded."""
@@ -73,7 +77,11 @@ class Outcome(QObject):
             return None
         if self._material[0] is not data:
             from solvers import Material
-            self._material = (data, Material.from_dict(data))
+
+            material = Material.from_dict(data)
+            if self.job() and not material.provenance.get("run_ids"):  # a number in a deck leads back to its run
+                material = replace(material, provenance={**material.provenance, "run_ids": [self.job()]})
+            self._material = (data, material)
         return self._material[1]
 
     # ---- showing -----------------------------------------------------------------------------------------------------------------
@@ -168,11 +176,20 @@ class Outcome(QObject):
         if view.state == "finished":
             refused = node is not None and node.payload.get("refused")
             converged = node is None or node.payload.get("converged", True)
-            level, words = ("warning", tr("{title} finished, but the result is refused: {why}", title=view.title, why=refused)) if refused else \
-                ("good", tr("{title} is finished.", title=view.title)) if converged else ("warning", tr("{title} finished without converging.", title=view.title))
+            level, words = (
+                ("warning", tr("{title} finished, but the result is refused: {why}", title=view.title, why=refused))
+                if refused
+                else ("good", tr("{title} is finished.", title=view.title))
+                if converged
+                else ("warning", tr("{title} finished without converging.", title=view.title))
+            )
             messages.post(level, words)
         elif view.state in ("failed", "interrupted", "paused"):
-            messages.post("error" if view.state == "failed" else "warning", f"{view.title}: {view.status.message}", tr("Look under Jobs; Resume continues from the last checkpoint."))
+            messages.post(
+                "error" if view.state == "failed" else "warning",
+                f"{view.title}: {view.status.message}",
+                tr("Look under Jobs; Resume continues from the last checkpoint."),
+            )
         untouched = session.mode in ("view", "select") and session.preview is None
         if node is not None and untouched and (started_from == session.current or self.watched == job_id):
             session.set_current(node.id)
@@ -185,4 +202,5 @@ class Outcome(QObject):
 
 def _surface(material: Any) -> tuple:
     from solvers.continuum import young_surface
+
     return young_surface(material, _FINENESS)

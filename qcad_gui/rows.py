@@ -1,4 +1,5 @@
 """A `Result` as rows for people: quantity, value, 95 % error bar, unit, meaning. The table and the CSV file are made from the same rows."""
+
 from __future__ import annotations
 
 import csv
@@ -17,8 +18,33 @@ from .translate import tr
 
 _VOIGT = ("xx", "yy", "zz", "yz", "xz", "xy")
 #: what stands first, if it is there
-_ORDER = ("energy", "free_energy", "stiffness", "bulk_modulus", "shear_modulus", "young_modulus", "poisson_ratio", "pressure", "max_force", "max_stress", "volume", "density", "temperature")
-_HIDDEN = ("positions", "cell", "history", "residual_history", "eigenvalues", "occupations", "kpoints", "kpoint_weights", "stiffness_covariance", "stiffness_error")
+_ORDER = (
+    "energy",
+    "free_energy",
+    "stiffness",
+    "bulk_modulus",
+    "shear_modulus",
+    "young_modulus",
+    "poisson_ratio",
+    "pressure",
+    "max_force",
+    "max_stress",
+    "volume",
+    "density",
+    "temperature",
+)
+_HIDDEN = (
+    "positions",
+    "cell",
+    "history",
+    "residual_history",
+    "eigenvalues",
+    "occupations",
+    "kpoints",
+    "kpoint_weights",
+    "stiffness_covariance",
+    "stiffness_error",
+)
 MANY = 400  # components shown of one array; the CSV has all of them
 
 
@@ -73,11 +99,17 @@ def _row(name: str, value: Any, error: np.ndarray | None) -> Row:
     if array.ndim == 0:
         return Row(name, label_of(name), float(array), None if error is None else float(error), unit, meaning)
     if name == "stiffness":
-        children = tuple(Row(name, f"C{i + 1}{j + 1}", float(array[i, j]), None if error is None else float(error[i, j]), unit, f"{_VOIGT[i]}, {_VOIGT[j]}")
-                         for i in range(6) for j in range(i, 6) if abs(array[i, j]) > 1e-4 * np.abs(array).max() or (error is not None and abs(array[i, j]) > error[i, j]))
+        children = tuple(
+            Row(name, f"C{i + 1}{j + 1}", float(array[i, j]), None if error is None else float(error[i, j]), unit, f"{_VOIGT[i]}, {_VOIGT[j]}")
+            for i in range(6)
+            for j in range(i, 6)
+            if abs(array[i, j]) > 1e-5 * np.abs(array).max()
+        )
     else:
-        children = tuple(Row(name, _component(name, place, array.shape), float(item), None if error is None else float(error[place]), unit, "")
-                         for place, item in list(np.ndenumerate(array))[:MANY])
+        children = tuple(
+            Row(name, _component(name, place, array.shape), float(item), None if error is None else float(error[place]), unit, "")
+            for place, item in list(np.ndenumerate(array))[:MANY]
+        )
     size = "×".join(map(str, array.shape))
     return Row(name, label_of(name), None, None, unit, f"{meaning} ({size})", children)
 

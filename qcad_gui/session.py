@@ -3,6 +3,7 @@
 It owns no physics: structures come from `solvers.build`, files from `solvers.core.bridge`, numbers from jobs. Everything here runs in the GUI
 thread and is short; whatever may take longer goes through `Dispatcher`.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -104,7 +105,17 @@ class Session(QObject):
             return self.nodes[node.parent].payload
         if node.kind == "trajectory" and len(node.payload):
             return node.payload.structure(self.frame if node.payload is self.frames else len(node.payload) - 1)
-        return self.outcome.structure() if node.kind == "run" else None
+        if node.kind in ("run", "material"):
+            return self.outcome.structure() or self._structure_above(node)
+        return None
+
+    def _structure_above(self, node: Node) -> Structure | None:
+        """The structure that a run started from."""
+        while node.parent in self.nodes:
+            node = self.nodes[node.parent]
+            if isinstance(node.payload, Structure):
+                return node.payload
+        return None
 
     @property
     def shown(self) -> Structure | None:
@@ -236,7 +247,10 @@ class Session(QObject):
 
     def _require_writable(self) -> None:
         if self.read_only:
-            raise SetupError(tr("This project is open in another window ({owner}).", owner=self.read_only), hint=tr("Close that window, or keep a copy under another name with Ctrl+S."))
+            raise SetupError(
+                tr("This project is open in another window ({owner}).", owner=self.read_only),
+                hint=tr("Close that window, or keep a copy under another name with Ctrl+S."),
+            )
 
     def apply(self, node_id: str, snapshot: Node | None, how: str = "do") -> None:
         """Put a snapshot in place (None: gone) and tell everybody; called by undo commands only."""
@@ -291,7 +305,7 @@ class Session(QObject):
             self.selection_changed.emit()
 
     def set_mode(self, mode: str) -> None:
-        """"view", "select", "edit" or "measure"."""
+        """ "view", "select", "edit" or "measure"."""
         if mode not in MODES:
             raise SetupError(f"Unknown mode {mode!r}.", hint=f"Allowed: {', '.join(MODES)}.")
         if mode != self.mode:
@@ -337,10 +351,19 @@ class Session(QObject):
             self.shown_changed.emit()
 
     # ---- builders ------------------------------------------------------------------------------------------------------------------
-    def build(self, name: str, values: dict[str, Any], *, text: str = "", new: bool = False, done: Callable[[Structure], None] | None = None,
-              failed: Callable[[BaseException], None] | None = None) -> None:
+    def build(
+        self,
+        name: str,
+        values: dict[str, Any],
+        *,
+        text: str = "",
+        new: bool = False,
+        done: Callable[[Structure], None] | None = None,
+        failed: Callable[[BaseException], None] | None = None,
+    ) -> None:
         """Run builder `name` in the pool and make its result the current structure (or, with `new` or without a structure, a new node)."""
         from solvers.build import builder
+
         tool = builder(name)
         start, node_id = (self.structure if tool.needs_structure else None), self.current
         if tool.needs_structure and start is None:
@@ -348,7 +371,9 @@ class Session(QObject):
 
         def arrived(structure: Structure) -> None:
             if start is not None and (self.current != node_id or self.structure is not start):
-                messages.post("warning", tr("The structure changed while this step was computed; the step was dropped."), tr("Do it again if you still want it."))
+                messages.post(
+                    "warning", tr("The structure changed while this step was computed; the step was dropped."), tr("Do it again if you still want it.")
+                )
                 return
             python = python_of(name, values, tool.needs_structure)
             title = text or tr(tool.summary)
@@ -386,7 +411,19 @@ class Session(QObject):
 
     def python_script(self) -> str:
         """What was done as a script that runs without the window."""
-        return "\n".join(["from solvers import CalculatorSpec, JobManager, JobSpec, Structure, build", "from solvers.core.bridge import read_structure", "", *self.script]) + "\n" if self.script else ""
+        return (
+            "\n".join(
+                [
+                    "from solvers import CalculatorSpec, JobManager, JobSpec, Structure, build",
+                    "from solvers.core.bridge import read_structure",
+                    "",
+                    *self.script,
+                ]
+            )
+            + "\n"
+            if self.script
+            else ""
+        )
 
     def start_job(self, spec: JobSpec) -> None:
         """Start a job; when it has ended its result becomes part of the project."""
@@ -406,10 +443,13 @@ class Session(QObject):
 def run_builder(name: str, start: Structure | None, values: dict[str, Any]) -> Structure:
     """The structure that builder `name` makes (pure; pool)."""
     from solvers.build import builder
+
     return Structure.from_atoms(builder(name)(start.to_atoms() if start is not None else None, **values))
 
 
 def python_of(name: str, values: dict[str, Any], changes: bool) -> str:
     """The builder call as a line of Python."""
-    words = [f"{key}={value!r}" if isinstance(value, (bool, int, float, str, tuple, list, type(None))) else f"{key}={str(value)!r}" for key, value in values.items()]
+    words = [
+        f"{key}={value!r}" if isinstance(value, (bool, int, float, str, tuple, list, type(None))) else f"{key}={str(value)!r}" for key, value in values.items()
+    ]
     return f"atoms = build.{name}({', '.join((['atoms'] if changes else []) + words)})"

@@ -1,4 +1,5 @@
 """What the window remembers between starts: language, theme, mouse, threads, recent files, geometry. One INI file in the user's data folder."""
+
 from __future__ import annotations
 
 from pathlib import Path

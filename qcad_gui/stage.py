@@ -1,4 +1,5 @@
 """Keeps the scene equal to the session, and turns what the mouse does in the scene into calls of the session."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -105,14 +106,22 @@ class Stage(QObject):
     # ---- view -> session ---------------------------------------------------------------------------------------------------------
     def _clicked(self, atom: int, modifiers: Any) -> None:
         if self.session.mode in _FOLLOWS_MOUSE:
-            self.session.select([atom], "toggle" if modifiers & Qt.KeyboardModifier.ControlModifier else "add" if modifiers & Qt.KeyboardModifier.ShiftModifier else "set")
+            self.session.select(
+                [atom], "toggle" if modifiers & Qt.KeyboardModifier.ControlModifier else "add" if modifiers & Qt.KeyboardModifier.ShiftModifier else "set"
+            )
 
     def _clicked_beside(self) -> None:
         if self.session.mode in _FOLLOWS_MOUSE:
             self.session.select(())
 
     def _boxed(self, atoms: Iterable[int], modifiers: Any) -> None:
-        how = "add" if modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier) else "remove" if modifiers & Qt.KeyboardModifier.AltModifier else "set"
+        how = (
+            "add"
+            if modifiers & (Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier)
+            else "remove"
+            if modifiers & Qt.KeyboardModifier.AltModifier
+            else "set"
+        )
         if self.session.mode == "view":  # a box drawn with B selects in every mode, and is only seen where a selection means something
             self.session.set_mode("select")
         self.session.select(list(atoms), how)

@@ -3,6 +3,7 @@
 JSON instead of Qt's .ts/.qm because every source string is a Python literal, the compilers for .qm are not in PySide6-Essentials' public
 interface, and a reviewer can read the file. A missing entry shows the English sentence. `tests/gui/test_text.py` finds missing ones.
 """
+
 from __future__ import annotations
 
 import json

@@ -3,6 +3,7 @@
 `before` None = the node did not exist; `after` None = it goes to the trash. Undo restores data, never camera or selection. The commands hold no
 Qt object; they reach the session through a weak reference, so that a stack deleted late finds nobody and does nothing.
 """
+
 from __future__ import annotations
 
 import weakref

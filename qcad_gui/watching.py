@@ -2,6 +2,7 @@
 
 A job belongs to its folder, not to this window: what runs goes on when the window closes and is found again at the next start.
 """
+
 from __future__ import annotations
 
 import threading
@@ -103,8 +104,19 @@ class _Followed:
         columns = {name: np.array([values.get(name, np.nan) for _, values in self.rows]) for name in names}
         spec = self.folder.spec
         end = time.time() if self.status is not None and self.status.state == "running" else self.last
-        return JobView(self.folder.id, spec.title or spec.task, spec.task, spec.parent, self.status or Status("queued"), self.kind, np.array([n for n, _ in self.rows]), columns, tuple(self.lines),
-                       max(0.0, end - self.first) if self.first else 0.0, self.folder.path)
+        return JobView(
+            self.folder.id,
+            spec.title or spec.task,
+            spec.task,
+            spec.parent,
+            self.status or Status("queued"),
+            self.kind,
+            np.array([n for n, _ in self.rows]),
+            columns,
+            tuple(self.lines),
+            max(0.0, end - self.first) if self.first else 0.0,
+            self.folder.path,
+        )
 
 
 class Watcher:
@@ -232,6 +244,7 @@ class Jobs(QObject):
             from solvers.core.errors import StorageError
 
             from .translate import tr
+
             raise StorageError(tr("No project is open that could keep jobs."), hint=tr("Keep the project under a name with Ctrl+S."))
         return self._watcher
 

@@ -1,4 +1,5 @@
 """The welcome page: new, open, build, example, recent projects, and what an earlier session left behind."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,12 +9,16 @@ from PySide6.QtWidgets import QFrame, QGridLayout, QHBoxLayout, QPushButton, QSc
 
 from . import looks, theme
 from .commands import BY_ID
-from .panels.base import set_icon
+from .looks import set_icon
 from .session import Session
 from .translate import mark, tr
 
-_FIRST = (("file.open", mark("CIF, POSCAR, XYZ, trajectories, cube files; or drop them anywhere")), ("build.bulk", mark("fcc, bcc, hcp, diamond, rocksalt and more")),
-          ("build.crystal", mark("From the space group and its occupied sites")), ("file.example", mark("Silicon, ready to relax and to compute")))
+_FIRST = (
+    ("file.open", mark("CIF, POSCAR, XYZ, trajectories, cube files; or drop them anywhere")),
+    ("build.bulk", mark("fcc, bcc, hcp, diamond, rocksalt and more")),
+    ("build.crystal", mark("From the space group and its occupied sites")),
+    ("file.example", mark("Silicon, ready to relax and to compute")),
+)
 _WIDTH = 760
 
 
@@ -41,7 +46,14 @@ class WelcomePage(QScrollArea):
         self.column.setContentsMargins(24, 32, 24, 24)
         self.column.setSpacing(theme.LARGE)
         self.column.addWidget(looks.label("Q-CAD", "title", body))
-        self.column.addWidget(looks.label(tr("Design a material from its atoms and hand it to finite-element programs: structure → relax → elastic constants → material deck."), "muted", body, wrap=True))
+        self.column.addWidget(
+            looks.label(
+                tr("Design a material from its atoms and hand it to finite-element programs: structure → relax → elastic constants → material deck."),
+                "muted",
+                body,
+                wrap=True,
+            )
+        )
         cards = QGridLayout()
         cards.setSpacing(theme.MEDIUM)
         self.buttons: dict[str, QPushButton] = {}
@@ -84,7 +96,11 @@ class WelcomePage(QScrollArea):
         if left or broken:
             self._heading(tr("Recover"))
             for view in broken:
-                self._link(tr("Resume {title} ({state})", title=view.title, state=view.state), tr("Continue from the last checkpoint"), lambda view=view: self.session.attempt(self.session.jobs.resume, view.id))
+                self._link(
+                    tr("Resume {title} ({state})", title=view.title, state=view.state),
+                    tr("Continue from the last checkpoint"),
+                    lambda view=view: self.session.attempt(self.session.jobs.resume, view.id),
+                )
             for path, text in left:
                 self._link(text, str(path), lambda path=path: self.path_chosen.emit(str(path)))
         recent = self.session.settings.recent()
@@ -110,5 +126,3 @@ class WelcomePage(QScrollArea):
         """Icons in the theme's colours."""
         for identifier, button in self.buttons.items():
             set_icon(button, BY_ID[identifier].icon or "crystal")
-
-

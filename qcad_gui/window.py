@@ -1,4 +1,5 @@
 """The main window: scene in the middle, project on the left, tools on the right, jobs, results and timeline below. It only arranges; panels do the work."""
+
 from __future__ import annotations
 
 import importlib
@@ -7,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShowEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QLabel, QMainWindow, QMenu, QScrollArea, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
 from solvers.core.bridge import FORMATS
@@ -17,26 +18,54 @@ from . import looks, messages, theme
 from .commands import BY_ID, COMMANDS, MENUS, Command
 from .guide import Guide, next_step
 from .messages import MessageBar
-from .panels.base import Panel, set_icon
+from .panels.base import Panel
 from .session import Session
 from .stage import Stage
-from .translate import tr
+from .translate import mark, tr
 from .welcome import WelcomePage
 
 _LEFT, _RIGHT, _BOTTOM = Qt.DockWidgetArea.LeftDockWidgetArea, Qt.DockWidgetArea.RightDockWidgetArea, Qt.DockWidgetArea.BottomDockWidgetArea
 #: panel -> (module:class, side); panels of one side share it as tabs, the first is in front
 PANELS: dict[str, tuple[str, Any]] = {
     "project": ("project:ProjectPanel", _LEFT),
-    "calculate": ("calculate:CalculatePanel", _RIGHT), "atoms": ("atoms:AtomsPanel", _RIGHT), "edit": ("edit:EditPanel", _RIGHT), "display": ("display:DisplayPanel", _RIGHT),
-    "jobs": ("jobs:JobsPanel", _BOTTOM), "results": ("results:ResultsPanel", _BOTTOM), "timeline": ("timeline:TimelinePanel", _BOTTOM), "python": ("python:PythonPanel", _BOTTOM),
+    "calculate": ("calculate:CalculatePanel", _RIGHT),
+    "atoms": ("atoms:AtomsPanel", _RIGHT),
+    "edit": ("edit:EditPanel", _RIGHT),
+    "display": ("display:DisplayPanel", _RIGHT),
+    "jobs": ("jobs:JobsPanel", _BOTTOM),
+    "results": ("results:ResultsPanel", _BOTTOM),
+    "timeline": ("timeline:TimelinePanel", _BOTTOM),
+    "python": ("python:PythonPanel", _BOTTOM),
 }
 #: dialog -> module:class
 DIALOGS: dict[str, str] = {
-    "builder": "builder:BuilderDialog", "edit_atoms": "builder:EditAtomsDialog", "palette": "palette:Palette", "settings": "settings:SettingsDialog", "deck": "deck:DeckDialog",
-    "export_structure": "export:ExportStructureDialog", "export_picture": "export:ExportPictureDialog", "keep": "keep:KeepDialog", "shortcuts": "shortcuts:ShortcutsDialog",
-    "plugins": "plugins:PluginsDialog", "about": "about:AboutDialog",
+    "builder": "builder:BuilderDialog",
+    "edit_atoms": "builder:EditAtomsDialog",
+    "palette": "palette:Palette",
+    "settings": "settings:SettingsDialog",
+    "deck": "deck:DeckDialog",
+    "export_structure": "export:ExportStructureDialog",
+    "export_picture": "export:ExportPictureDialog",
+    "keep": "keep:KeepDialog",
+    "shortcuts": "shortcuts:ShortcutsDialog",
+    "plugins": "plugins:PluginsDialog",
+    "about": "about:AboutDialog",
 }
-_NARROW = ("project",)
+#: dialogs whose preview is in the scene
+_BESIDE = ("builder", "edit_atoms")
+#: what stands beside the icon in the toolbar
+_SHORT = {
+    "file.open": mark("Open"),
+    "build.bulk": mark("Crystal"),
+    "build.supercell": mark("Supercell"),
+    "view.mode_view": mark("View"),
+    "view.mode_select": mark("Select"),
+    "view.mode_edit": mark("Edit"),
+    "view.mode_measure": mark("Measure"),
+    "calculate.scf": mark("Energy"),
+    "calculate.elastic": mark("Elastic"),
+    "results.deck": mark("Deck"),
+}
 
 
 class MainWindow(QMainWindow):
@@ -62,9 +91,22 @@ class MainWindow(QMainWindow):
         self._refresh.setSingleShot(True)
         self._refresh.setInterval(30)
         self._refresh.timeout.connect(self.refresh)
-        for signal in (session.nodes_changed, session.current_changed, session.selection_changed, session.mode_changed, session.display_changed, session.player_changed, session.shown_changed,
-                       session.project_changed, session.undo_stack.indexChanged, session.undo_stack.canUndoChanged, session.undo_stack.canRedoChanged, session.jobs.changed, session.jobs.listed,
-                       session.jobs.result_arrived):
+        for signal in (
+            session.nodes_changed,
+            session.current_changed,
+            session.selection_changed,
+            session.mode_changed,
+            session.display_changed,
+            session.player_changed,
+            session.shown_changed,
+            session.project_changed,
+            session.undo_stack.indexChanged,
+            session.undo_stack.canUndoChanged,
+            session.undo_stack.canRedoChanged,
+            session.jobs.changed,
+            session.jobs.listed,
+            session.jobs.result_arrived,
+        ):
             signal.connect(self._later)
         session.current_changed.connect(self._became_current)
         session.show_requested.connect(self.show_result)
@@ -124,6 +166,8 @@ class MainWindow(QMainWindow):
                 dock.setWidget(area)
             else:
                 dock.setWidget(panel)
+            if side is not _LEFT:  # the tabs name them already
+                dock.setTitleBarWidget(QWidget(dock))
             self.addDockWidget(side, dock)
             if side in last:
                 self.tabifyDockWidget(last[side], dock)
@@ -202,7 +246,7 @@ class MainWindow(QMainWindow):
             button = self.toolbar.widgetForAction(self.actions_by_id[command.id])
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             if command.id in _SHORT:
-                button.setText(tr(_SHORT[command.id]))
+                self.actions_by_id[command.id].setIconText(tr(_SHORT[command.id]))
             else:
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.addToolBar(self.toolbar)
@@ -233,7 +277,12 @@ class MainWindow(QMainWindow):
         self.actions_by_id["edit.redo"].setText(tr("Redo {what}", what=redo) if redo else tr("Redo"))
         self.setWindowTitle(f"{session.keeper.name} — Q-CAD" + (" " + tr("(read-only)") if session.read_only else ""))
         self.owner.setVisible(bool(session.read_only))
-        self.owner_text.setText(tr("Read-only: this project is open in another window ({owner}). Close it there, or keep a copy under another name with Ctrl+S.", owner=session.read_only))
+        self.owner_text.setText(
+            tr(
+                "Read-only: this project is open in another window ({owner}). Close it there, or keep a copy under another name with Ctrl+S.",
+                owner=session.read_only,
+            )
+        )
         self.hint.setText(next_step(session))
         running = len(session.jobs.running)
         words = [tr("{n} calculations running", n=running) if running > 1 else tr("1 calculation running")] if running else []
@@ -257,9 +306,18 @@ class MainWindow(QMainWindow):
             self.restoreGeometry(geometry)
         else:
             self.resize(1440, 900)
-        if state is None or not self.restoreState(state):
-            self.resizeDocks([self.docks["project"], self.docks["calculate"]], [220, 340], Qt.Orientation.Horizontal)
-            self.resizeDocks([self.docks["jobs"]], [250], Qt.Orientation.Vertical)
+        self._first_layout = state is None or not self.restoreState(state)
+
+    def showEvent(self, event: QShowEvent) -> None:  # noqa: N802 (Qt's name)
+        """The first layout can only be given to a window that has its size."""
+        super().showEvent(event)
+        if self._first_layout:
+            self._first_layout = False
+            QTimer.singleShot(0, self, self._lay_out)
+
+    def _lay_out(self) -> None:
+        self.resizeDocks([self.docks["project"], self.docks["calculate"]], [200, 350], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["jobs"]], [250], Qt.Orientation.Vertical)
 
     # ---- commands ------------------------------------------------------------------------------------------------------------------
     def run_command(self, identifier: str, *_: object) -> None:
@@ -286,7 +344,14 @@ class MainWindow(QMainWindow):
         dialog.destroyed.connect(lambda: self.dialogs.pop(name, None) if self.dialogs.get(name) is dialog else None)
         self.dialogs[name] = dialog
         dialog.show()
+        if name in _BESIDE:
+            self._place_beside(dialog)
         return dialog
+
+    def _place_beside(self, dialog: QWidget) -> None:
+        """Dialogs with a preview stand over the tools on the right, so that the scene stays in view."""
+        corner = self.mapToGlobal(self.rect().topRight())
+        dialog.move(corner.x() - dialog.frameGeometry().width() - theme.MEDIUM, corner.y() + self.toolbar.geometry().bottom() + theme.LARGE)
 
     def show_panel(self, name: str) -> None:
         """Bring a panel to the front."""
@@ -306,7 +371,7 @@ class MainWindow(QMainWindow):
         self.panels["timeline"].play(what)
 
     def show_result(self, what: str) -> None:
-        """"structure", "forces", "field", "surface", "deck" or "csv" of the current result."""
+        """ "structure", "forces", "field", "surface", "deck" or "csv" of the current result."""
         session = self.session
         if what == "csv":
             self.panels["results"].export_csv()
@@ -349,7 +414,7 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentWidget(self.welcome)
 
     def set_theme(self, name: str) -> None:
-        """"system", "light" or "dark", remembered."""
+        """ "system", "light" or "dark", remembered."""
         self.session.settings.set("theme", name)
         looks.use(QApplication.instance(), theme.choose(name))
         self._icons()
@@ -364,7 +429,9 @@ class MainWindow(QMainWindow):
     def ask_open(self) -> None:
         """Ask for a file of any kind the program reads."""
         endings = [f"*{ending}" for suffixes, _ in FORMATS.values() for ending in suffixes] + ["*POSCAR*", "*CONTCAR*"]
-        filters = [tr("All readable files") + f" ({' '.join(endings)} *.qcadz)"] + [f"{tr(text)} ({' '.join('*' + ending for ending in suffixes)})" for suffixes, text in FORMATS.values()]
+        filters = [tr("All readable files") + f" ({' '.join(endings)} *.qcadz)"] + [
+            f"{tr(text)} ({' '.join('*' + ending for ending in suffixes)})" for suffixes, text in FORMATS.values()
+        ]
         paths, _ = QFileDialog.getOpenFileNames(self, tr("Open"), self.session.keeper.last_folder, ";;".join([*filters, tr("All files") + " (*)"]))
         for path in paths:
             self.open_path(path)
@@ -427,12 +494,6 @@ class MainWindow(QMainWindow):
         if hasattr(self.view, "shut_down"):
             self.view.shut_down()
         super().closeEvent(event)
-
-
-from .translate import mark as _mark  # noqa: E402  (after the class: only the toolbar's short names need it)
-
-_SHORT = {"file.open": _mark("Open"), "build.bulk": _mark("Crystal"), "build.supercell": _mark("Supercell"), "view.mode_view": _mark("View"), "view.mode_select": _mark("Select"),
-          "view.mode_edit": _mark("Edit"), "view.mode_measure": _mark("Measure"), "calculate.scf": _mark("Energy"), "calculate.elastic": _mark("Elastic"), "results.deck": _mark("Deck")}
 
 
 def missing_icons() -> list[str]:

@@ -1,4 +1,5 @@
 """What every dialog shares: it gets the session, is never modal, has one main button and closes with Esc."""
+
 from __future__ import annotations
 
 from PySide6.QtWidgets import QDialog, QDialogButtonBox, QPushButton, QVBoxLayout, QWidget
@@ -28,7 +29,7 @@ class Dialog(QDialog):
         self.accept_button: QPushButton | None = None
         if accept_text:
             self.accept_button = self.buttons.addButton(accept_text, QDialogButtonBox.ButtonRole.AcceptRole)
-            self.accept_button.setProperty("primary", True)
+            looks.set_property(self.accept_button, "primary", True)
             self.accept_button.setToolTip(accept_tip or accept_text)
             self.accept_button.setDefault(True)
         self.close_button = self.buttons.addButton(close_text or (tr("Cancel") if accept_text else tr("Close")), QDialogButtonBox.ButtonRole.RejectRole)

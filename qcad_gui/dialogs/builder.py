@@ -1,4 +1,5 @@
 """One dialog for every builder: a form made from its params, a live preview in the scene, and the same call as a line of Python."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -20,6 +21,22 @@ _PAUSE = 150  # ms without typing until the preview is made
 _MANY = 20_000  # atoms beyond which the closest pair is not looked for while typing
 
 
+#: what stands in the form at first where the params have no default: a real crystal shows how it is meant
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "crystal": {"sites": "Ti 0 0 0; O 0.3053 0.3053 0", "spacegroup": "136", "a": 4.594, "c": 2.959},
+    "molecule": {"name": "H2O"},
+    "supercell": {"size": "2x2x2"},
+    "strain": {"strain": "0.01 0 0 0 0 0"},
+    "translate": {"by": "0.5 0.5 0.5"},
+    "move": {"by": "0.1 0 0"},
+    "add": {"symbol": "Si", "position": "0 0 0"},
+    "set_element": {"symbol": "Ge"},
+    "substitute": {"symbol": "Ge", "count": 1},
+    "vacancy": {"count": 1},
+    "slab": {"hkl": "1 1 1"},
+}
+
+
 class BuilderDialog(Dialog):
     """Parameters of one builder with a preview. `values` fills the form."""
 
@@ -27,8 +44,13 @@ class BuilderDialog(Dialog):
 
     def __init__(self, session: Session, parent: QWidget | None = None, *, name: str, values: dict[str, Any] | None = None):
         self.tool = builder(name)
-        super().__init__(session, parent, title=tr(self.tool.summary), accept_text=tr("Apply") if self.tool.needs_structure else tr("Build"),
-                         accept_tip=tr("Make it the structure of the project; Ctrl+Z takes it back"))
+        super().__init__(
+            session,
+            parent,
+            title=tr(self.tool.summary),
+            accept_text=tr("Apply") if self.tool.needs_structure else tr("Build"),
+            accept_tip=tr("Make it the structure of the project; Ctrl+Z takes it back"),
+        )
         self.builder_name = name
         self.start = session.structure if self.tool.needs_structure else None
         self.form = ParamsForm(self.tool.params_class(), self)
@@ -53,8 +75,12 @@ class BuilderDialog(Dialog):
     def _first_values(self) -> dict[str, Any]:
         """What the session already knows: the selected atoms."""
         fields = self.form.fields
+        values = {name: value for name, value in EXAMPLES.get(self.builder_name, {}).items() if name in fields}
         chosen = ",".join(map(str, sorted(self.session.selection)))
-        return {"indices": chosen} if chosen and "indices" in fields and self.tool.needs_structure else {}
+        if chosen and "indices" in fields and self.tool.needs_structure:
+            values.pop("count", None)  # the selected atoms instead of a number of random ones
+            values["indices"] = chosen
+        return values
 
     def values(self) -> dict[str, Any]:
         """The parameters given."""

@@ -1,4 +1,5 @@
 """Facts about the structure and the table of its atoms: type a coordinate or an element into a cell to change it; rows and scene share the selection."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -76,11 +77,15 @@ class AtomsModel(QAbstractTableModel):
             return False
         try:
             if index.column() == 0:
-                self.session.edit("set_element", {"indices": str(row), "symbol": text}, tr("Atom {i} becomes {element}", i=row, element=text), keep_selection=True)
+                self.session.edit(
+                    "set_element", {"indices": str(row), "symbol": text}, tr("Atom {i} becomes {element}", i=row, element=text), keep_selection=True
+                )
             else:
                 place = np.array(self.structure.positions[row])
                 place[index.column() - 1] = number_of(text, "Å")
-                self.session.edit("move", {"indices": str(row), "to": " ".join(f"{item:.10g}" for item in place)}, tr("Move atom {i}", i=row), keep_selection=True)
+                self.session.edit(
+                    "move", {"indices": str(row), "to": " ".join(f"{item:.10g}" for item in place)}, tr("Move atom {i}", i=row), keep_selection=True
+                )
         except (SetupError, ValueError) as error:
             messages.post_error(error)
             return False
@@ -167,7 +172,10 @@ def facts(structure: Structure) -> str:
         line = tr("Volume {volume:.3f} Å³", volume=structure.volume)
         if len(structure):
             from ase.data import atomic_masses
-            line += " · " + tr("density {density:.4g} kg/m³", density=float(atomic_masses[structure.numbers].sum()) / structure.volume * AMU_PER_ANGSTROM3_KG_M3)
+
+            line += " · " + tr(
+                "density {density:.4g} kg/m³", density=float(atomic_masses[structure.numbers].sum()) / structure.volume * AMU_PER_ANGSTROM3_KG_M3
+            )
         lines.append(line)
     else:
         lines.append(tr("No cell: a molecule"))

@@ -1,12 +1,11 @@
 """What every panel shares: it gets the session and nothing else, and does no work while nobody sees it."""
+
 from __future__ import annotations
 
 from PySide6.QtCore import QTimer
 from PySide6.QtGui import QShowEvent
-from PySide6.QtWidgets import QPushButton, QToolButton, QWidget
+from PySide6.QtWidgets import QWidget
 
-from .. import looks, theme
-from ..commands import BY_ID
 from ..session import Session
 
 #: a panel that hears many signals redraws at most this often
@@ -14,7 +13,7 @@ INTERVAL = 100  # ms
 
 
 class Panel(QWidget):
-    """Base of all panels. Subclasses connect signals to `later` and redraw in `refresh`, which runs only while the panel is visible, at most 10 times a second."""
+    """Base of all panels. Subclasses connect signals to `later` and redraw in `refresh`, which runs only while visible, at most 10 times a second."""
 
     name = ""
     title = ""
@@ -57,21 +56,3 @@ class Panel(QWidget):
         """Other colours: plots and icons are made again."""
         self._stale = True
         self._due()
-
-
-def command_button(identifier: str, parent: QWidget, run, *, text: bool = True) -> QPushButton | QToolButton:
-    """A button for a command of the table; `run(identifier)` is called when it is clicked."""
-    command = BY_ID[identifier]
-    button = QPushButton(command.title, parent) if text else QToolButton(parent)
-    if not text:
-        button.setText(command.title)
-    set_icon(button, command.icon)
-    button.setToolTip(command.tooltip)
-    button.clicked.connect(lambda: run(identifier))
-    return button
-
-
-def set_icon(button: QPushButton | QToolButton, name: str) -> None:
-    """Give a button an icon of the set in the theme's colours."""
-    if name:
-        button.setIcon(theme.icon(name, looks.current()))

@@ -1,4 +1,5 @@
 """Set up a calculation: task, calculator, forms made from their params, what it will cost, and the button that starts it."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -15,14 +16,18 @@ from solvers.core.params import from_dict, to_dict
 
 from .. import estimating, looks
 from ..forms import ParamsForm
+from ..looks import set_icon
 from ..session import Session
 from ..translate import mark, tr
-from .base import Panel, set_icon
+from .base import Panel
 
 TASKS = {"scf": mark("Energy and forces"), "relax": mark("Relaxation"), "elastic": mark("Elastic constants"), "md": mark("Molecular dynamics")}
 #: starting points for plane-wave calculations; every one of them is only a filled-in form
-QUALITY = {"quick": (mark("Quick look"), {"kpts": "0.4/A", "tolerance": 1e-6}), "standard": (mark("Standard"), {"kpts": "0.2/A"}),
-           "accurate": (mark("Accurate"), {"kpts": "0.12/A", "tolerance": 1e-9})}
+QUALITY = {
+    "quick": (mark("Quick look"), {"kpts": "0.4/A", "tolerance": 1e-6}),
+    "standard": (mark("Standard"), {"kpts": "0.2/A"}),
+    "accurate": (mark("Accurate"), {"kpts": "0.12/A", "tolerance": 1e-9}),
+}
 _SKIP = ("device", "checkpoint", "path")
 
 
@@ -69,8 +74,14 @@ class CalculatePanel(Panel):
         row.addWidget(self.model_path, 1)
         row.addWidget(self.browse)
         self._model = model
-        for place, (name, text, widget) in enumerate((("task", tr("Task"), self.task), ("calculator", tr("Calculator"), self.calculator), ("model", tr("Model"), model),
-                                                      ("quality", tr("Quality"), self.quality))):
+        for place, (name, text, widget) in enumerate(
+            (
+                ("task", tr("Task"), self.task),
+                ("calculator", tr("Calculator"), self.calculator),
+                ("model", tr("Model"), model),
+                ("quality", tr("Quality"), self.quality),
+            )
+        ):
             self._labels[name] = QLabel(text, self)
             head.addWidget(self._labels[name], place, 0)
             head.addWidget(widget, place, 1)
@@ -88,7 +99,7 @@ class CalculatePanel(Panel):
         inside.addWidget(looks.label(tr("What it will take"), "heading", card))
         inside.addWidget(self.cost)
         self.run = QPushButton(tr("Start"), self)
-        self.run.setProperty("primary", True)
+        looks.set_property(self.run, "primary", True)
         self.run.setToolTip(tr("Start the calculation; the window stays free"))
         self.run.clicked.connect(self.start)
         column = QVBoxLayout(self)
@@ -146,7 +157,9 @@ class CalculatePanel(Panel):
             for name, cls in classes.items():
                 if cls is None:
                     continue
-                column.addWidget(looks.label(tr("Settings of the task") if name == task.name else tr("Settings of the calculator {name}", name=name), "heading", body))
+                column.addWidget(
+                    looks.label(tr("Settings of the task") if name == task.name else tr("Settings of the calculator {name}", name=name), "heading", body)
+                )
                 form = ParamsForm(cls, body, skip=_SKIP)
                 form.changed.connect(self._edited)
                 column.addWidget(form)
@@ -199,6 +212,7 @@ class CalculatePanel(Panel):
     def spec(self) -> JobSpec:
         """The job as the forms describe it. Raises SetupError."""
         from solvers.core.errors import MissingError, SetupError
+
         structure = self.session.structure
         if structure is None:
             raise SetupError(tr("There is no structure to calculate."), hint=tr("Open a file or build a crystal first."))
@@ -214,13 +228,18 @@ class CalculatePanel(Panel):
                 inputs["calculator"] = CalculatorSpec(self.uses, _plain(form) if form is not None else {})
         node = self.session.node()
         title = f"{structure.formula} {tr(TASKS[task.name])}"
-        return JobSpec(task.name, _plain(self.forms[task.name]), inputs, title, "auto", self.session.settings.worker_threads, node.id if node is not None else "")
+        return JobSpec(
+            task.name, _plain(self.forms[task.name]), inputs, title, "auto", self.session.settings.worker_threads, node.id if node is not None else ""
+        )
 
     def refresh(self) -> None:
         """What is calculated, whether it can start, and what it takes."""
         structure, problem = self.session.structure, ""
-        self.subject.setText(tr("For {formula}, {n} atoms", formula=structure.formula, n=len(structure)) if structure is not None
-                             else tr("Choose a structure in the project, open a file or build a crystal."))
+        self.subject.setText(
+            tr("For {formula}, {n} atoms", formula=structure.formula, n=len(structure))
+            if structure is not None
+            else tr("Choose a structure in the project, open a file or build a crystal.")
+        )
         try:
             problem = next((text for form in self.forms.values() if (text := form.verdict())), "")
             if not problem:
@@ -258,8 +277,10 @@ class CalculatePanel(Panel):
 
     def start(self) -> None:
         """Start the job and follow it."""
+
         def do():
             self.session.start_job(self.spec())
+
         self.session.attempt(do)
 
 

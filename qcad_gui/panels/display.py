@@ -1,4 +1,5 @@
 """How the structure looks: representation, colours, bonds, cell, labels, repetition, forces, isosurface."""
+
 from __future__ import annotations
 
 from PySide6.QtWidgets import QCheckBox, QComboBox, QDoubleSpinBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QSpinBox, QVBoxLayout, QWidget
@@ -52,7 +53,7 @@ class DisplayPanel(Panel):
         self._row += 1
         self._heading(tr("Forces and density"))
         self.forces = self._check(tr("Forces as arrows"), tr("Needs a calculation with forces"), "forces", own=True)
-        self.force_scale = self._number(tr("Length of arrows"), tr("Å of arrow per eV/Å"), "force_scale", 0.01, 1000.0, 0.5)
+        self.force_scale = self._number(tr("Length of arrows"), tr("Å of arrow per eV/Å"), "force_scale", 0.0, 1000.0, 0.5, automatic=True)
         self.field = self._check(tr("Density isosurface"), tr("Needs a calculation or file with a density"), "field", own=True)
         self.level = QLineEdit(self)
         self.level.setPlaceholderText(tr("automatic"))
@@ -124,7 +125,7 @@ class DisplayPanel(Panel):
         self._bind(box, lambda: self._get(name, own), lambda value: self.session.set_display(**{name: value}))
         return box
 
-    def _number(self, text: str, tip: str, name: str, low: float, high: float, step: float, *, own: bool = False) -> QDoubleSpinBox:
+    def _number(self, text: str, tip: str, name: str, low: float, high: float, step: float, *, own: bool = False, automatic: bool = False) -> QDoubleSpinBox:
         box = QDoubleSpinBox(self)
         box.setRange(low, high)
         box.setSingleStep(step)
@@ -132,7 +133,11 @@ class DisplayPanel(Panel):
         box.setToolTip(tip)
         box.setAccessibleName(text)
         self._add(text, box)
-        self._bind(box, lambda: self._get(name, own), lambda value: self.session.set_display(**{name: value}))
+        if automatic:  # the lowest value stands for None
+            box.setSpecialValueText(tr("automatic"))
+            self._bind(box, lambda: self._get(name, own) or low, lambda value: self.session.set_display(**{name: value if value > low else None}))
+        else:
+            self._bind(box, lambda: self._get(name, own), lambda value: self.session.set_display(**{name: value}))
         return box
 
     def _repeat(self, place: int, value: int) -> None:

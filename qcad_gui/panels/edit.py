@@ -1,4 +1,5 @@
 """Tools of Edit and Measure mode: change element, move by numbers, add, delete; what was measured."""
+
 from __future__ import annotations
 
 from PySide6.QtWidgets import QCheckBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QVBoxLayout, QWidget
@@ -112,12 +113,15 @@ class EditPanel(Panel):
 
     def _change(self) -> None:
         symbol = self.element.text().strip()
-        self.session.attempt(self.session.edit, "set_element", {"indices": self._indices(), "symbol": symbol}, tr("Change to {element}", element=symbol), keep_selection=True)
+        self.session.attempt(
+            self.session.edit, "set_element", {"indices": self._indices(), "symbol": symbol}, tr("Change to {element}", element=symbol), keep_selection=True
+        )
 
     def _move(self) -> None:
         def do():
             values = {"indices": self._indices(), "by": self._numbers(self.vector), **({"fractional": True} if self.fractional.isChecked() else {})}
             self.session.edit("move", values, tr("Move {n} atoms", n=len(self.session.selection)), keep_selection=True)
+
         self.session.attempt(do)
 
     def _add(self) -> None:
@@ -125,6 +129,7 @@ class EditPanel(Panel):
             symbol = self.element.text().strip() or "Si"
             values = {"symbol": symbol, "position": self._numbers(self.place), **({"fractional": True} if self.fractional.isChecked() else {})}
             self.session.edit("add", values, tr("Add {element}", element=symbol))
+
         self.session.attempt(do)
 
     def _delete(self) -> None:

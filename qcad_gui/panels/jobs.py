@@ -1,26 +1,54 @@
 """Jobs: what runs, how far it is, live curves, cancel and resume."""
+
 from __future__ import annotations
 
 import numpy as np
 import pyqtgraph
 from PySide6.QtCore import QSignalBlocker, Qt, QUrl
 from PySide6.QtGui import QDesktopServices
-from PySide6.QtWidgets import (QAbstractItemView, QComboBox, QHBoxLayout, QHeaderView, QPlainTextEdit, QPushButton, QSplitter, QTableWidget, QTableWidgetItem, QTabWidget, QVBoxLayout,
-                               QWidget)
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QComboBox,
+    QHBoxLayout,
+    QHeaderView,
+    QPlainTextEdit,
+    QPushButton,
+    QSplitter,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
 
 from .. import looks, theme
 from ..forms import label_of
+from ..looks import set_icon
 from ..session import Session
 from ..translate import mark, tr
 from ..watching import JobView
-from .base import Panel, set_icon
+from .base import Panel
 
-STATES = {"queued": mark("waiting"), "starting": mark("starting"), "running": mark("running"), "elsewhere": mark("on another computer"), "finished": mark("finished"),
-          "failed": mark("failed"), "cancelled": mark("cancelled"), "paused": mark("paused: disk full"), "interrupted": mark("interrupted")}
+STATES = {
+    "queued": mark("waiting"),
+    "starting": mark("starting"),
+    "running": mark("running"),
+    "elsewhere": mark("on another computer"),
+    "finished": mark("finished"),
+    "failed": mark("failed"),
+    "cancelled": mark("cancelled"),
+    "paused": mark("paused: disk full"),
+    "interrupted": mark("interrupted"),
+}
 _HEAD = (mark("Calculation"), mark("State"), mark("Progress"), mark("Time"))
 #: what is drawn first, by task, and whether its scale is logarithmic
-_FIRST = {"scf": ("residual", "energy_error", "energy_error_ev", "free_energy"), "relax": ("max_force", "free_energy", "energy"), "md": ("temperature", "total_energy"),
-          "elastic": ("max_force", "residual"), "train": ("force_rmse", "energy_rmse")}
+_FIRST = {
+    "scf": ("residual", "energy_error", "energy_error_ev", "free_energy"),
+    "relax": ("max_force", "free_energy", "energy"),
+    "md": ("temperature", "total_energy"),
+    "elastic": ("max_force", "residual"),
+    "train": ("force_rmse", "energy_rmse"),
+}
 
 
 class JobsPanel(Panel):
@@ -46,7 +74,9 @@ class JobsPanel(Panel):
             self.table.horizontalHeader().setSectionResizeMode(section, QHeaderView.ResizeMode.ResizeToContents)
         self.table.currentCellChanged.connect(self._row_chosen)
         self.table.cellDoubleClicked.connect(lambda *_: self._show_node())
-        self.cancel = self._button(tr("Cancel"), tr("Stop after the next checkpoint; it can be resumed"), "stop", lambda: session.attempt(session.jobs.cancel, self.chosen))
+        self.cancel = self._button(
+            tr("Cancel"), tr("Stop after the next checkpoint; it can be resumed"), "stop", lambda: session.attempt(session.jobs.cancel, self.chosen)
+        )
         self.resume = self._button(tr("Resume"), tr("Continue from the last checkpoint"), "run", lambda: session.attempt(session.jobs.resume, self.chosen))
         self.show_result = self._button(tr("Show"), tr("Show the structure, frames and result of this calculation"), "view", self._show_node)
         self.folder = self._button(tr("Open folder"), tr("Open the folder that holds everything about this calculation"), "open", self._open_folder)
@@ -59,6 +89,8 @@ class JobsPanel(Panel):
         self.plot.setMinimumHeight(80)
         self.plot.setAccessibleName(tr("Curve"))
         self.plot.setMenuEnabled(False)
+        self.plot.getAxis("left").enableAutoSIPrefix(False)
+        self.plot.getAxis("left").setWidth(70)
         self.curve = self.plot.plot([], [], symbolSize=5)
         self.words = QPlainTextEdit(self)
         self.words.setReadOnly(True)
@@ -133,7 +165,14 @@ class JobsPanel(Panel):
             progress = tr("step {n}", n=status.step)
         texts = (view.title, tr(STATES.get(view.state, view.state)), progress, duration(view.seconds))
         colours = looks.current()
-        colour = {"finished": colours.good, "failed": colours.bad, "interrupted": colours.warning, "paused": colours.warning, "running": colours.accent, "starting": colours.accent}.get(view.state)
+        colour = {
+            "finished": colours.good,
+            "failed": colours.bad,
+            "interrupted": colours.warning,
+            "paused": colours.warning,
+            "running": colours.accent,
+            "starting": colours.accent,
+        }.get(view.state)
         for place, text in enumerate(texts):
             item = self.table.item(row, place)
             if item is None:
@@ -166,7 +205,7 @@ class JobsPanel(Panel):
             with QSignalBlocker(self.column):
                 self.column.clear()
                 for name in names:
-                    self.column.addItem(label_of(name), name)
+                    self.column.addItem(label_of(name) + (f" / {unit_of(name)}" if unit_of(name) else ""), name)
                 wanted = [kept, *_FIRST.get(view.task, ())] if view is not None else []
                 first = next((name for name in wanted if name in names), names[0] if names else None)
                 if first is not None:
@@ -190,7 +229,6 @@ class JobsPanel(Panel):
         self.plot.setLogMode(y=logarithmic)
         self.curve.setData(view.steps[good], values[good])
         self.plot.setLabel("bottom", tr("step"))
-        self.plot.setLabel("left", label_of(name) + (f" / {unit_of(name)}" if unit_of(name) else ""))
 
     def theme_changed(self) -> None:
         """Colours of the plot."""
@@ -237,6 +275,7 @@ class JobsPanel(Panel):
 def unit_of(name: str) -> str:
     """Unit of a step's value."""
     from solvers.core.trajectory import unit_of
+
     return unit_of(name)
 
 

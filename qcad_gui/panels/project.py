@@ -1,4 +1,5 @@
 """The project tree: structures, runs, materials; click makes one current, F2 or a second click renames, Delete moves to the trash."""
+
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt
@@ -7,12 +8,23 @@ from PySide6.QtWidgets import QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBox
 from solvers.core.structure import Structure
 
 from .. import looks
+from ..looks import item_icon
 from ..session import Session
 from ..translate import mark, tr
 from .base import Panel
 
-KINDS = {"structure": mark("Structure"), "trajectory": mark("Trajectory"), "field": mark("Density"), "run": mark("Calculation"), "material": mark("Material"), "note": mark("Note")}
-_SIGNS = {"structure": "◆", "trajectory": "▶", "field": "◍", "run": "⚙", "material": "▣", "note": "✎", "trash": "✕"}
+KINDS = {
+    "structure": mark("Structure"),
+    "trajectory": mark("Trajectory"),
+    "field": mark("Density"),
+    "run": mark("Calculation"),
+    "material": mark("Material"),
+    "note": mark("Note"),
+}
+_ICONS = {"structure": "bulk", "trajectory": "play", "field": "field", "run": "run", "material": "elastic", "note": "note"}
+
+
+_SHOWN = Qt.ItemDataRole.UserRole + 1
 
 
 class ProjectPanel(Panel):
@@ -52,9 +64,10 @@ class ProjectPanel(Panel):
 
     def _grow(self, parent: str, below: QTreeWidgetItem, folded: set) -> None:
         for node in self.session.children(parent):
-            item = QTreeWidgetItem([f"{node.name}"])
+            item = QTreeWidgetItem([self._shown_name(node, self.session.nodes.get(parent))])
             item.setData(0, Qt.ItemDataRole.UserRole, node.id)
-            item.setIcon(0, self._icon(node.kind))
+            item.setData(0, _SHOWN, item.text(0))
+            item.setIcon(0, item_icon(_ICONS.get(node.kind, "bulk")))
             item.setToolTip(0, self._tip(node))
             flags = Qt.ItemFlag.ItemIsEnabled | Qt.ItemFlag.ItemIsSelectable
             item.setFlags(flags if self.session.read_only else flags | Qt.ItemFlag.ItemIsEditable)
@@ -64,9 +77,16 @@ class ProjectPanel(Panel):
             if node.id == self.session.current:
                 self.tree.setCurrentItem(item)
 
-    def _icon(self, kind: str):
-        from ..theme import icon
-        return icon({"structure": "bulk", "trajectory": "play", "field": "field", "run": "run", "material": "elastic", "note": "python"}.get(kind, "bulk"), looks.current())
+    @staticmethod
+    def _shown_name(node, parent) -> str:
+        """The name without what the item above says already: "Cu4 relaxation: structure" below "Cu4 relaxation" is "structure"."""
+        name = node.name
+        if parent is not None:
+            formula = parent.payload.formula if isinstance(parent.payload, Structure) else ""
+            for prefix in (f"{parent.name}: ", f"{parent.name} ", f"{formula} " if formula else ""):
+                if prefix and name.startswith(prefix) and len(name) > len(prefix):
+                    return name[len(prefix) :]
+        return name
 
     def _tip(self, node) -> str:
         words = [tr(KINDS.get(node.kind, node.kind))]
@@ -89,8 +109,8 @@ class ProjectPanel(Panel):
             self.session.set_current(item.data(0, Qt.ItemDataRole.UserRole))
 
     def _renamed(self, item: QTreeWidgetItem) -> None:
-        if not self.session.attempt(self.session.rename, item.data(0, Qt.ItemDataRole.UserRole), item.text(0)):
-            self.later()
+        if item.text(0) != item.data(0, _SHOWN):
+            self.session.attempt(self.session.rename, item.data(0, Qt.ItemDataRole.UserRole), item.text(0))
         self.later()
 
     def edit_current(self) -> None:

@@ -1,12 +1,14 @@
 """What was done, as Python: a script that does the same without the window."""
+
 from __future__ import annotations
 
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout, QWidget
 
+from ..looks import set_icon
 from ..session import Session
 from ..translate import mark, tr
-from .base import Panel, set_icon
+from .base import Panel
 
 
 class PythonPanel(Panel):

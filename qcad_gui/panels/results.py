@@ -1,14 +1,28 @@
 """Results of the current calculation or material: numbers with units and error bars, warnings, what to do next."""
+
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFileDialog, QHBoxLayout, QHeaderView, QLabel, QPlainTextEdit, QPushButton, QSplitter, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFileDialog,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QPlainTextEdit,
+    QPushButton,
+    QSplitter,
+    QTreeWidget,
+    QTreeWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
 
 from .. import looks
+from ..looks import set_icon
 from ..rows import Row, rows, to_csv
 from ..session import Session
 from ..translate import mark, tr
-from .base import Panel, set_icon
+from .base import Panel
 
 _HEAD = (mark("Quantity"), mark("Value"), mark("± 95 %"), mark("Unit"), mark("Meaning"))
 
@@ -42,12 +56,14 @@ class ResultsPanel(Panel):
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.buttons: dict[str, QPushButton] = {}
         row = QHBoxLayout()
-        for what, text, tip, icon in (("structure", tr("Use structure"), tr("Make the result's structure a new structure of the project"), "bulk"),
-                                      ("forces", tr("Show forces"), tr("Draw the forces of this result as arrows"), "forces"),
-                                      ("field", tr("Show density"), tr("Draw the electron density as an isosurface"), "field"),
-                                      ("surface", tr("Young's modulus surface"), tr("Show the stiffness in every direction"), "surface"),
-                                      ("deck", tr("Material deck…"), tr("Write the material for CalculiX or Abaqus"), "deck"),
-                                      ("csv", tr("Export CSV…"), tr("Every number with its unit, error and run"), "table")):
+        for what, text, tip, icon in (
+            ("structure", tr("Use structure"), tr("Make the result's structure a new structure of the project"), "bulk"),
+            ("forces", tr("Show forces"), tr("Draw the forces of this result as arrows"), "forces"),
+            ("field", tr("Show density"), tr("Draw the electron density as an isosurface"), "field"),
+            ("surface", tr("Young's modulus surface"), tr("Show the stiffness in every direction"), "surface"),
+            ("deck", tr("Material deck…"), tr("Write the material for CalculiX or Abaqus"), "deck"),
+            ("csv", tr("Export CSV…"), tr("Every number with its unit, error and run"), "table"),
+        ):
             button = QPushButton(text, self)
             button.setToolTip(tip)
             button.clicked.connect(lambda _=False, what=what: session.show_requested.emit(what))
@@ -81,8 +97,14 @@ class ResultsPanel(Panel):
             self.words.setPlainText(material.table())
         self._verdict(result)
         self.empty.setVisible(result is None and material is None)
-        possible = {"structure": session.outcome.structure() is not None and not session.read_only, "forces": result is not None and "forces" in result.values,
-                    "field": result is not None and bool(result.fields), "surface": material is not None, "deck": material is not None, "csv": result is not None}
+        possible = {
+            "structure": session.outcome.structure() is not None and not session.read_only,
+            "forces": result is not None and "forces" in result.values,
+            "field": result is not None and bool(result.fields),
+            "surface": material is not None,
+            "deck": material is not None,
+            "csv": result is not None,
+        }
         for what, button in self.buttons.items():
             button.setVisible(possible[what])
 
@@ -103,7 +125,9 @@ class ResultsPanel(Panel):
         else:
             view = self.session.jobs.views.get(self.session.outcome.job())
             if view is not None and view.state != "finished":
-                lines.append(tr("This calculation has no result: {why}", why=view.status.message) if view.status.message else tr("This calculation has no result yet."))
+                lines.append(
+                    tr("This calculation has no result: {why}", why=view.status.message) if view.status.message else tr("This calculation has no result yet.")
+                )
                 role = "muted" if view.status.active else "warning"
         looks.set_property(self.verdict, "role", role)
         self.verdict.setText("\n".join(lines))
@@ -137,4 +161,3 @@ class ResultsPanel(Panel):
         for button in self.buttons.values():
             set_icon(button, button.property("icon_name"))
         super().theme_changed()
-

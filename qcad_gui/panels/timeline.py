@@ -1,4 +1,5 @@
 """The timeline: play, scrub, speed, loop; a curve over the frames whose cursor is the frame."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,9 +10,10 @@ from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QToolButt
 from .. import looks, theme
 from ..commands import BY_ID
 from ..forms import label_of
+from ..looks import set_icon
 from ..session import Session
 from ..translate import mark, tr
-from .base import Panel, set_icon
+from .base import Panel
 
 SPEEDS = (1, 2, 5, 10, 25, 50)  # frames per second
 #: columns that say most about a trajectory, best first
@@ -64,6 +66,8 @@ class TimelinePanel(Panel):
         self.plot.setMinimumHeight(70)
         self.plot.setAccessibleName(tr("Curve"))
         self.curve = self.plot.plot([], [])
+        self.plot.getAxis("left").enableAutoSIPrefix(False)
+        self.plot.getAxis("left").setWidth(70)
         self.cursor = pyqtgraph.InfiniteLine(angle=90, movable=True)
         self.cursor.sigPositionChanged.connect(self._dragged)
         self.plot.addItem(self.cursor)
@@ -73,7 +77,9 @@ class TimelinePanel(Panel):
         inside.setContentsMargins(0, 0, 0, 0)
         inside.addLayout(row)
         inside.addWidget(self.plot, 1)
-        self.empty = looks.label(tr("Frames to play appear here: open a trajectory, or choose a relaxation or a dynamics run in the project."), "muted", self, wrap=True)
+        self.empty = looks.label(
+            tr("Frames to play appear here: open a trajectory, or choose a relaxation or a dynamics run in the project."), "muted", self, wrap=True
+        )
         self.empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
         column = QVBoxLayout(self)
         column.addWidget(self.empty, 1)
@@ -92,7 +98,7 @@ class TimelinePanel(Panel):
         return self._player.isActive()
 
     def play(self, what: str) -> None:
-        """"toggle", "first", "previous", "next", "last" or "loop"."""
+        """ "toggle", "first", "previous", "next", "last" or "loop"."""
         n = len(self.session.frames) if self.session.frames is not None else 0
         if what == "loop":
             self.loop = not self.loop
@@ -141,8 +147,9 @@ class TimelinePanel(Panel):
         with QSignalBlocker(self.column):
             kept = self.column.currentData()
             self.column.clear()
+            units = dict(frames.columns) if n else {}
             for name in names:
-                self.column.addItem(label_of(name), name)
+                self.column.addItem(label_of(name) + (f" / {units[name]}" if units[name] else ""), name)
             first = next((name for name in (kept, *_FIRST) if name in names), names[0] if names else None)
             if first is not None:
                 self.column.setCurrentIndex(names.index(first))
@@ -162,8 +169,6 @@ class TimelinePanel(Panel):
         values = np.asarray(frames.column(name), float)
         good = np.isfinite(values)
         self.curve.setData(np.arange(len(values))[good], values[good])
-        unit = dict(frames.columns).get(name, "")
-        self.plot.setLabel("left", label_of(name) + (f" / {unit}" if unit else ""))
         self.plot.setLabel("bottom", tr("frame"))
         self.cursor.setBounds((0, max(0, len(values) - 1)))
 
