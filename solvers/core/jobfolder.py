@@ -146,6 +146,8 @@ class JobFolder:
         except FileExistsError:
             raise SetupError(f"Job {self.id} is being started by another process.", hint="Watch it instead.") from None
         except OSError as error:
+            if path.is_dir():
+                path.rmdir()  # an attempt without a worker would look like one that is starting
             raise storage_error(error, path) from error
         return Attempt(path)
 

@@ -68,7 +68,7 @@ disk = Disk()
 
 def storage_error(error: OSError, path: Path, n_bytes: int = 0) -> StorageError:
     """The sentence for an I/O error while writing `path`."""
-    size = f" ({n_bytes / 2**20:.1f} MB)" if n_bytes else ""
+    size = f" ({n_bytes / 2**20:.1f} MB)" if n_bytes > 50_000 else ""
     if error.errno in _FULL:
         reason, hint = "the disk is full", "Free some space and resume; everything committed before is safe."
     elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
@@ -173,15 +173,17 @@ def unseal(path: Path, only: Iterable[str] | None = None) -> tuple[dict[str, np.
                 value = file[key][()]
                 value = np.array(json.loads(value.tobytes()), dtype=str) if file[key].attrs.get("text", False) else np.asarray(value)
                 arrays[urllib.parse.unquote(key)] = value
+            whole = only is not None or canonical_hash(arrays, head["meta"]) == head["sha256"]
+            meta = dict(head["meta"])
     except FileNotFoundError:
         raise ReadError(f"{path} is not there.", hint="The folder is incomplete.") from None
     except (OSError, KeyError, ValueError, RuntimeError, TypeError) as error:
         if isinstance(error, ReadError):
             raise
         raise ReadError(f"{path} is damaged: {error}.", hint="An older generation or a backup may still be good.") from error
-    if only is None and canonical_hash(arrays, head["meta"]) != head["sha256"]:
+    if not whole:
         raise ReadError(f"{path} is damaged: its content does not match its checksum.", hint="An older generation or a backup may still be good.")
-    return arrays, head["meta"]
+    return arrays, meta
 
 
 def sweep(folder: Path, older_than: float = 60.0) -> int:

@@ -1,6 +1,7 @@
 """Toy tasks that a worker can find, a small crystal, private user folders."""
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from solvers.core.jobs import JobManager
 from solvers.core.structure import Structure
 
 TOYS = Path(__file__).parent / "toys"
+sys.path[:0] = [str(TOYS), str(Path(__file__).parent)]  # toy_tasks and helpers of neighbouring tests
 
 
 @pytest.fixture(autouse=True)
