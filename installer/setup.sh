@@ -40,6 +40,8 @@ mark=$venv/qcad-setup.$test.$build
 if [ "$(cat "$mark" 2>/dev/null)" != "$stamp" ] || ! "$python" -c 'import importlib.metadata as m; m.version("qcad-workbench")' 2>/dev/null; then
     export PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1
     say "setup: installing packages (about 1 GB the first time; later runs skip this)"
+    # a current pip reads what a package needs without downloading it
+    "$python" -m pip install -q --progress-bar off "$(grep '^pip==' "$installer/requirements.lock")" </dev/null || say "setup: keeping this environment's pip"
     torch=$(sed -n 's/^torch==//p' "$installer/requirements.lock")
     "$python" "$installer/choose_torch.py" $build "$torch" || fail "torch $torch could not be installed; see above. Check the network and run this again."
     printf '%s\n' "$pins" | while IFS= read -r file; do
