@@ -140,7 +140,7 @@ QLabel[role="bad"] {{ color: {theme.bad}; }}
 
 def apply(app: QApplication, theme: Theme) -> None:
     """Give the whole application `theme`: style Fusion (the same on every desktop), palette, style sheet."""
-    if app.style().objectName().lower() != "fusion":
+    if app.style().name().lower() != "fusion":
         app.setStyle("Fusion")
     app.setPalette(qt_palette(theme))
     app.setStyleSheet(style_sheet(theme))

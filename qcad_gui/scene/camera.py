@@ -48,13 +48,23 @@ def zoom_at(camera: vtkCamera, projector: Projector, factor: float, x: float, y:
     zoom(camera, factor)
 
 
-def fit(camera: vtkCamera, centre: np.ndarray, radius: float, aspect: float) -> None:
-    """Show the sphere (centre, radius Å) with a small margin, keeping the direction of view; aspect = width / height."""
-    direction = np.array(camera.GetDirectionOfProjection())
-    half = 1.04 * radius / min(1.0, aspect)
-    distance = max(half / np.sin(np.radians(0.5 * camera.GetViewAngle())), 3.0 * radius)
+def fit(camera: vtkCamera, centre: np.ndarray, radius: float, aspect: float, outline: tuple[np.ndarray, float] | None = None) -> None:
+    """Show the sphere (centre, radius Å), or tighter the `outline` (points (N, 3) Å and a margin in Å around each), keeping the direction of view.
+
+    aspect = width / height. A tenth of the window stays free, so that a turn does not push corners out at once.
+    """
+    direction, up = np.array(camera.GetDirectionOfProjection()), np.array(camera.GetViewUp())
+    right = np.cross(direction, up)
+    half = radius / min(1.0, aspect)
+    if outline is not None and len(outline[0]):
+        across, along = outline[0] @ right, outline[0] @ up
+        centre = centre + (0.5 * (across.min() + across.max()) - centre @ right) * right + (0.5 * (along.min() + along.max()) - centre @ up) * up
+        half = max(0.5 * np.ptp(along) + outline[1], (0.5 * np.ptp(across) + outline[1]) / aspect)
+    half *= 1.12
+    tangent = np.tan(np.radians(0.5 * camera.GetViewAngle()))
     camera.SetFocalPoint(*centre)
-    camera.SetPosition(*(centre - distance * direction))
+    # the nearest points of the outline are a radius nearer to the eye than the centre, and look larger in perspective
+    camera.SetPosition(*(centre - (half / tangent + radius) * direction))
     camera.SetParallelScale(half)
     camera.OrthogonalizeViewUp()
 
@@ -95,9 +105,9 @@ def look_along(camera: vtkCamera, axis: str, cell: np.ndarray) -> None:
 
 
 def start(camera: vtkCamera) -> None:
-    """The first direction of view: a little from above and from the right, so that no two axes of a cubic cell coincide."""
+    """The first direction of view: a comes forward, b goes to the right, c up; at 30° no axis of a cubic or hexagonal cell hides another."""
     focal = np.array(camera.GetFocalPoint())
-    direction = np.array([0.42, -0.84, 0.34])
+    direction = np.array([0.81, -0.47, 0.35])
     camera.SetPosition(*(focal + max(camera.GetDistance(), 1.0) * direction / np.linalg.norm(direction)))
     camera.SetViewUp(0.0, 0.0, 1.0)
     camera.OrthogonalizeViewUp()

@@ -57,6 +57,7 @@ class Drawing:
         self.level: float | None = None
         self.bonds = bond_search.NONE
         self.drawn = Drawn(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64))
+        self._shift, self._whole_cells = np.zeros((0, 3), np.int64), 0  # of every drawn atom, in cells; how many of them are not extra images on faces
         self._positions, self._cell = np.zeros((0, 3)), np.zeros((3, 3))
         self._notes: dict[str, str] = {}
         self._slice: tuple[tuple[float, float, float], float] | None = None
@@ -168,7 +169,7 @@ class Drawing:
         if cell is not None and not np.array_equal(cell, self._cell):
             self._cell = np.array(cell, float)
             self._draw_cell()
-        at = geometry.shifted_images(self._positions, self._shifts())
+        at = geometry.placed(self._positions, self._cell, self.drawn.owner, self._shift)
         self.drawn = Drawn(at, self.drawn.radii, self.drawn.owner)
         (self.dots if self._as_dots() else self.atoms).move(at)
         self._draw_bonds()
@@ -185,7 +186,7 @@ class Drawing:
     def fit(self) -> None:
         """Bring everything into the picture without turning the camera."""
         centre, radius = self.extent()
-        camera.fit(self.plotter.renderer.GetActiveCamera(), centre, radius, self.aspect())
+        camera.fit(self.plotter.renderer.GetActiveCamera(), centre, radius, self.aspect(), self._outline())
         camera.clip(self.plotter.renderer, centre, radius)
 
     def look_along(self, axis: str) -> None:
@@ -195,20 +196,23 @@ class Drawing:
 
     def extent(self) -> tuple[np.ndarray, float]:
         """Centre (3,) and radius in Å of a sphere around all that is drawn."""
+        points, margin = self._outline()
+        if not len(points):
+            return np.zeros(3), 5.0
+        centre = 0.5 * (points.min(axis=0) + points.max(axis=0))
+        return centre, float(np.linalg.norm(points - centre, axis=1).max()) + margin
+
+    def _outline(self) -> tuple[np.ndarray, float]:
+        """Points (N, 3) Å that the picture should hold, and the margin in Å around each."""
         if self._surface is not None:
-            return np.zeros(3), 1.15 * float(np.linalg.norm(self._surface["points"], axis=1).max())
-        parts = [self.drawn.positions] if len(self.drawn.positions) else []
+            return self._surface["points"], 0.05 * float(np.linalg.norm(self._surface["points"], axis=1).max())
+        parts = [self.drawn.positions]
         edges = geometry.cell_edges(self._cell, self.style.repeat)
-        if len(edges) and (self.style.cell or not parts):
+        if self.style.cell or not len(self.drawn.positions):
             parts.append(edges.reshape(-1, 3))
         if self.preview is not None:
             parts += [self.preview.positions, geometry.cell_edges(self.preview.cell).reshape(-1, 3)]
-        if not parts:
-            return np.zeros(3), 5.0
-        points = np.concatenate(parts)
-        centre = 0.5 * (points.min(axis=0) + points.max(axis=0))
-        margin = float(self.drawn.radii.max()) if len(self.drawn.radii) else 0.5
-        return centre, float(np.linalg.norm(points - centre, axis=1).max()) + margin
+        return np.concatenate(parts), float(self.drawn.radii.max()) if len(self.drawn.radii) else 0.5
 
     def aspect(self) -> float:
         """Width over height of the render window."""
@@ -252,9 +256,6 @@ class Drawing:
         self._draw_preview()
         self.resized()
 
-    def _shifts(self) -> np.ndarray:
-        return geometry.image_shifts(self._cell, self.style.repeat)
-
     def _count(self) -> int:
         return 0 if self.structure is None else len(self.structure) * int(np.prod(self.style.repeat))
 
@@ -264,18 +265,18 @@ class Drawing:
     def _hidden(self) -> bool:
         return self._surface is not None
 
-    def _font(self, size: int = 13) -> int:
-        return round(size * self.pixel_ratio)
-
     def _draw_atoms(self) -> None:
-        shifts = self._shifts()
         n = 0 if self.structure is None else len(self.structure)
         numbers = self.structure.numbers if n else np.zeros(0, np.int64)
-        at = geometry.shifted_images(self._positions, shifts)
-        size = geometry.images(radii(numbers, self.style), len(shifts))
-        owner = np.tile(np.arange(n), len(shifts))
+        owner, self._shift = geometry.repeats(n, self.style.repeat)
+        self._whole_cells = len(owner)
+        if n and self.style.face_atoms:
+            more, beyond = geometry.face_images(self._positions, self._cell, self.structure.pbc, self.style.repeat)
+            owner, self._shift = np.concatenate([owner, more]), np.concatenate([self._shift, beyond])
+        at = geometry.placed(self._positions, self._cell, owner, self._shift)
+        size = radii(numbers, self.style)[owner]
         self.drawn = Drawn(at, size, owner)
-        colours = geometry.images(self._colours(), len(shifts))
+        colours = self._colours()[owner]
         dots = self._as_dots()
         self.atoms.set(*((np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0), np.zeros(0, np.int64)) if dots else (at, colours, size, owner)))
         self.dots.set(*((at, colours, 4.0 * self.pixel_ratio, owner) if dots else (np.zeros((0, 3)), np.zeros((0, 3), np.uint8), 1.0, np.zeros(0, np.int64))))
@@ -300,7 +301,7 @@ class Drawing:
             return element_colours(self.structure.numbers)
         numbers = per_atom_value(values)
         low, high = self.style.colour_range or value_range(numbers)
-        self.bar.set(self.style.colour_map, low, high, tr("force, eV/Å") if by == "force" else by, rgb(self.theme.view_text), self._font())
+        self.bar.set(self.style.colour_map, low, high, tr("force, eV/Å") if by == "force" else by, rgb(self.theme.view_text), 13)
         return map_colours(numbers, self.style.colour_map, low, high)
 
     def _bonds_wanted(self) -> bool:
@@ -314,10 +315,10 @@ class Drawing:
                 self._notes["bonds"] = tr("Bonds are not drawn above {limit} atoms.", limit=f"{bond_search.LIMIT:,}")
             else:
                 self.bonds = bond_search.find_bonds(self.structure.numbers, self._positions, self._cell, self.structure.pbc, scale=self.style.bond_reach)
-        shifts = self._shifts()
-        starts, vectors = geometry.half_bonds(self.bonds, self._positions, self._cell, shifts)
-        colours = self._atom_colours()[geometry.half_bond_owner(self.bonds)] if len(self.bonds) else np.zeros((0, 3), np.uint8)
-        self.sticks.set(starts, vectors, geometry.images(colours, len(shifts)), self.style.bond_radius * (1.6 if self.style.representation == "sticks" else 1.0))
+        extra = np.arange(len(self.drawn.owner)) >= self._whole_cells
+        starts, vectors, atom = geometry.half_bonds(self.bonds, self._positions, self._cell, self.drawn.owner, self._shift, extra)
+        colours = self._atom_colours()[atom] if len(atom) else np.zeros((0, 3), np.uint8)
+        self.sticks.set(starts, vectors, colours, self.style.bond_radius * (1.6 if self.style.representation == "sticks" else 1.0))
 
     def _atom_colours(self) -> np.ndarray:
         """(N, 3) uint8 as they stand in the picture."""
@@ -333,14 +334,14 @@ class Drawing:
         lattice = self.style.axes == "abc" and np.linalg.norm(self._cell, axis=1).max() > 1e-9 and not self._hidden()
         directions = self._cell if lattice else np.eye(3)
         names = "" if not self.style.axes else "abc" if lattice else "xyz"
-        self.triad.set(directions, names, rgb(self.theme.view_text), self._font(12))
+        self.triad.set(directions, names, rgb(self.theme.view_text), 13)
 
     def _draw_selection(self) -> None:
         chosen = np.isin(self.drawn.owner, np.fromiter(self.selection, np.int64, len(self.selection))) if self.selection and not self._hidden() else np.zeros(len(self.drawn.owner), bool)
         at, size = self.drawn.positions[chosen], self.drawn.radii[chosen]
         self.halo.set(at, rgb(self.theme.selected), size * 1.12 + 0.13, self.drawn.owner[chosen])
         look = self.halo.actor.GetProperty()
-        look.SetOpacity(0.5)
+        look.SetOpacity(0.42)
         look.SetAmbient(0.9)
         look.SetDiffuse(0.25)
         look.SetSpecular(0.0)
@@ -360,7 +361,7 @@ class Drawing:
             if values is None or self._hidden():
                 arrows.set(np.zeros((0, 3)), np.zeros((0, 3)), rgb(colour))
                 continue
-            vectors = np.tile(self.arrow_lengths(values, scale), (int(np.prod(self.style.repeat)), 1))
+            vectors = self.arrow_lengths(values, scale)[self.drawn.owner]
             length = np.linalg.norm(vectors, axis=1, keepdims=True)
             starts = self.drawn.positions + vectors / np.maximum(length, 1e-12) * 0.9 * self.drawn.radii[:, None]
             arrows.set(starts, vectors, rgb(colour))
@@ -381,7 +382,7 @@ class Drawing:
             return
         places, texts = self.labels_all
         seen = visible(projector, self.drawn.positions, self.drawn.radii)
-        self.labels.set(places[seen], [text for text, flag in zip(texts, seen, strict=True) if flag], rgb(self.theme.view_text), self._font(), back=rgb(self.theme.view_bottom))
+        self.labels.set(places[seen], [text for text, flag in zip(texts, seen, strict=True) if flag], rgb(self.theme.view_text), 13, back=rgb(self.theme.view_bottom))
 
     def _draw_labels(self) -> None:
         self._notes.pop("labels", None)
@@ -393,7 +394,7 @@ class Drawing:
                 symbols = self.structure.symbols
                 texts = [{"element": symbols[k], "index": str(k), "both": f"{symbols[k]}{k}"}[self.style.labels] for k in self.drawn.owner]
         self.labels_all = (self.drawn.positions if texts else np.zeros((0, 3)), texts)
-        self.labels.set(*self.labels_all, rgb(self.theme.view_text), self._font(), back=rgb(self.theme.view_bottom))
+        self.labels.set(*self.labels_all, rgb(self.theme.view_text), 13, back=rgb(self.theme.view_bottom))
 
     def _draw_measurements(self) -> None:
         segments, places, texts = [], [], []
@@ -403,10 +404,10 @@ class Drawing:
                 points = measure.chain(now, item)
                 segments += [points[k:k + 2] for k in range(len(points) - 1)]
                 if len(item) > 1:
-                    places.append(points[1] if len(item) == 3 else points.mean(axis=0))
+                    places.append(_inside_angle(points) if len(item) == 3 else points.mean(axis=0))
                     texts.append(measure.short_text(now, item))
         self.measure_lines.set(np.array(segments).reshape(-1, 2, 3), rgb(self.theme.measure), 2.0 * self.pixel_ratio)
-        self.measure_texts.set(np.array(places).reshape(-1, 3), texts, rgb(self.theme.measure), self._font(14), back=rgb(self.theme.view_bottom))
+        self.measure_texts.set(np.array(places).reshape(-1, 3), texts, rgb(self.theme.measure), 14, back=rgb(self.theme.view_bottom))
 
     def _draw_preview(self) -> None:
         ghost = None if self._hidden() else self.preview
@@ -417,7 +418,8 @@ class Drawing:
         found = bond_search.NONE
         if ghost is not None and len(ghost) <= bond_search.LIMIT and self.style.bonds:
             found = bond_search.find_bonds(ghost.numbers, ghost.positions, ghost.cell, ghost.pbc, scale=self.style.bond_reach)
-        starts, vectors = geometry.half_bonds(found, at, np.zeros((3, 3)) if ghost is None else ghost.cell, np.zeros((1, 3)))
+        own = np.arange(len(at))
+        starts, vectors, _ = geometry.half_bonds(found, at, np.zeros((3, 3)) if ghost is None else ghost.cell, own, np.zeros((len(at), 3), np.int64), np.zeros(len(at), bool))
         self.ghost_sticks.set(starts, vectors, colour, self.style.bond_radius)
         for shape in (self.ghost_atoms, self.ghost_sticks):
             shape.actor.GetProperty().SetOpacity(0.45)
@@ -448,7 +450,7 @@ class Drawing:
                 high = max(-low, high)
                 low = -high
             self.cut.set(points, triangles, colours=map_colours(numbers, name, low, high), lit=False)
-            self.bar.set(name, low, high, f"{self.field.name}, {self.field.unit}", rgb(self.theme.view_text), self._font())
+            self.bar.set(name, low, high, f"{self.field.name}, {self.field.unit}", rgb(self.theme.view_text), 13)
         elif self.style.colour_by == "element":
             self.bar.hide()
 
@@ -462,7 +464,14 @@ class Drawing:
         low, high = value_range(item["values"])
         points, triangles = item["points"], item["triangles"]
         self.body.set(points, triangles, normals=_point_normals(points, triangles), colours=map_colours(item["values"], item["colour_map"], low, high))
-        self.bar.set(item["colour_map"], low, high, item["title"], rgb(self.theme.view_text), self._font())
+        self.bar.set(item["colour_map"], low, high, item["title"], rgb(self.theme.view_text), 13)
+
+
+def _inside_angle(points: np.ndarray) -> np.ndarray:
+    """(3,) Å: a place for the text of an angle, between its legs near the tip."""
+    legs = points[[0, 2]] - points[1]
+    legs /= np.maximum(np.linalg.norm(legs, axis=1, keepdims=True), 1e-9)
+    return points[1] + 0.45 * legs.sum(axis=0)
 
 
 def _point_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:

@@ -19,31 +19,62 @@ def cell_edges(cell: np.ndarray, repeat: tuple[int, int, int] = (1, 1, 1), origi
     return edges[np.linalg.norm(edges[:, 1] - edges[:, 0], axis=1) > 1e-9]
 
 
-def image_shifts(cell: np.ndarray, repeat: tuple[int, int, int]) -> np.ndarray:
-    """(n·m·k, 3) Å; the first row is zero."""
-    return np.stack(np.meshgrid(*(np.arange(k) for k in repeat), indexing="ij"), axis=-1).reshape(-1, 3) @ cell
+def repeats(count: int, repeat: tuple[int, int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """owner (n·m·k · count,) and shift (…, 3): `count` atoms in every repeated cell, image after image; the first image is the cell itself."""
+    shifts = np.stack(np.meshgrid(*(np.arange(k) for k in repeat), indexing="ij"), axis=-1).reshape(-1, 3)
+    return np.tile(np.arange(count), len(shifts)), np.repeat(shifts, count, axis=0)
 
 
-def images(values: np.ndarray, count: int) -> np.ndarray:
-    """Per-atom values repeated `count` times, image after image."""
-    return np.tile(values, (count,) + (1,) * (values.ndim - 1))
+def face_images(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, repeat: tuple[int, int, int], *, within: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
+    """owner and shift of the images that complete the picture's faces: an atom within `within` Å of a face, edge or corner also stands on the opposite ones."""
+    nothing = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
+    if not len(positions) or abs(np.linalg.det(cell)) < 1e-6:
+        return nothing
+    inverse = np.linalg.inv(cell)
+    margin = within * np.linalg.norm(inverse, axis=0)  # fractional, over the height between two faces
+    fractional = positions @ inverse
+    owners, shifts = [], []
+    for offset in np.ndindex(*(k + 2 for k in repeat)):
+        shift = np.array(offset) - 1  # one cell beyond the picture on each side
+        if ((shift >= 0) & (shift < repeat)).all() or (~np.asarray(pbc, bool) & ((shift < 0) | (shift >= repeat))).any():
+            continue
+        at = fractional + shift
+        touching = ((at > -margin) & (at < np.array(repeat) + margin)).all(axis=1)
+        owners.append(np.flatnonzero(touching))
+        shifts.append(np.repeat(shift[None], touching.sum(), axis=0))
+    return (np.concatenate(owners), np.concatenate(shifts)) if owners else nothing
 
 
-def shifted_images(positions: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """(n_images · N, 3) Å, image after image."""
-    return (positions[None] + shifts[:, None]).reshape(-1, 3)
+def placed(positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """(n, 3) Å: where the images stand."""
+    return positions[owner] + shift @ cell
 
 
-def half_bonds(bonds: Bonds, positions: np.ndarray, cell: np.ndarray, shifts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """starts and vectors, (n_images · 2 M, 3) Å: from each end of every bond to its middle, for every image.
+def half_bonds(bonds: Bonds, positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np.ndarray, whole_only: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """starts (h, 3) Å, vectors (h, 3) Å and atom (h,): from each drawn atom to the middle of each of its bonds.
 
-    Inside the picture two halves meet; through a face that nothing was drawn behind, the half leaves the cell: a periodic bond needs no special case.
+    Inside the picture two halves meet; through a face that nothing was drawn behind, the half leaves the cell: a periodic bond needs no special case. Images
+    flagged in `whole_only` (n,) (the extra ones on the faces) show only bonds to atoms that are drawn.
     """
-    vectors = 0.5 * bond_vectors(bonds, positions, cell)
-    starts = np.concatenate([positions[bonds.i], positions[bonds.j]])
-    return shifted_images(starts, shifts), np.tile(np.concatenate([vectors, -vectors]), (len(shifts), 1))
+    towards = 0.5 * bond_vectors(bonds, positions, cell)
+    atom = np.concatenate([bonds.i, bonds.j])
+    partner = np.concatenate([bonds.j, bonds.i])
+    vectors = np.concatenate([towards, -towards])
+    step = np.concatenate([bonds.shift, -bonds.shift])
+    order = np.argsort(atom, kind="stable")
+    count = np.bincount(atom, minlength=len(positions))
+    first = np.concatenate([[0], np.cumsum(count)])[owner]
+    per_image = count[owner]
+    image = np.repeat(np.arange(len(owner)), per_image)
+    which = order[np.repeat(first, per_image) + np.arange(len(image)) - np.repeat(np.cumsum(per_image) - per_image, per_image)]
+    if whole_only.any():
+        drawn = _keys(owner, shift)
+        keep = ~whole_only[image] | np.isin(_keys(partner[which], shift[image] + step[which]), drawn)
+        image, which = image[keep], which[keep]
+    return positions[owner[image]] + shift[image] @ cell, vectors[which], owner[image]
 
 
-def half_bond_owner(bonds: Bonds) -> np.ndarray:
-    """(2 M,) the atom that gives each half of `half_bonds` its colour."""
-    return np.concatenate([bonds.i, bonds.j])
+def _keys(owner: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """One whole number per image, unique while shifts stay below a thousand cells."""
+    wide = shift.astype(np.int64) + 1000
+    return ((owner.astype(np.int64) * 2001 + wide[:, 0]) * 2001 + wide[:, 1]) * 2001 + wide[:, 2]

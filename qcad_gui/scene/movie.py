@@ -44,6 +44,7 @@ class Studio:
         from .draw import Drawing
         self.plotter = pyvista.Plotter(off_screen=True, window_size=size)
         self.plotter.camera_set = True  # else the first screenshot turns the camera to pyvista's own default
+        self.plotter.render_window.SetDPI(round(72 * pixel_ratio))
         self.drawing = Drawing(self.plotter, drawing.theme, drawing.style, pixel_ratio)
         self.drawing.copy_from(drawing)
         set_quality(self.plotter.renderer, still=True)

@@ -223,7 +223,7 @@ class Texts:
         self.texts: list[str] = []
 
     def set(self, positions: np.ndarray, texts: list[str], colour: Colour, size: int, back: Colour | None = None) -> None:
-        """positions (N, 3) Å, one text each, font `size` in device pixels; `back` puts a half-transparent plate behind the text."""
+        """positions (N, 3) Å, one text each, font `size` in points (the window's dpi knows the pixel ratio); `back` puts a half-transparent plate behind the text."""
         points, names = vtkPoints(), vtkStringArray()
         points.SetData(vtk_array(np.reshape(positions, (len(texts), 3))))
         names.SetName("text")

@@ -15,7 +15,7 @@ _UNKNOWN_RADIUS = 1.5  # Å, where the tables know nothing
 _TABLE_GAP = 0.2  # what ASE's covalent table holds for elements without data
 
 # Softer than the pure red and white of Jmol's table, and carbon and hydrogen visible on both backgrounds; everything else is Jmol's (as tabulated in ASE).
-_OWN = {1: "#e3e7ec", 6: "#565d66", 7: "#3f68d8", 8: "#e0443c", 9: "#7fd06b", 13: "#a9b4c4", 14: "#d9a45f", 15: "#f0862e", 16: "#ecc93b", 17: "#3fbf57",
+_OWN = {1: "#e3e7ec", 6: "#69717b", 7: "#3f68d8", 8: "#e0443c", 9: "#7fd06b", 13: "#a9b4c4", 14: "#d9a45f", 15: "#f0862e", 16: "#ecc93b", 17: "#3fbf57",
         11: "#9a63d8", 12: "#6fbf3a", 22: "#9aa5b4", 26: "#d9703a", 29: "#cb7f42", 30: "#8288b8", 42: "#5fb0b4", 47: "#b9c0ca", 74: "#3f8fd0", 79: "#f0c440"}
 
 
@@ -57,8 +57,9 @@ class Style:
     axes: str = "abc"  # abc, xyz or "" for none
     labels: str = ""  # "", element, index, both
     repeat: tuple[int, int, int] = (1, 1, 1)  # images of the cell that are only drawn
-    force_scale: float = 1.0  # Å of arrow per eV/Å
-    velocity_scale: float = 20.0  # Å of arrow per Å/fs
+    face_atoms: bool = False  # also draw atoms of a face, edge or corner on the opposite ones
+    force_scale: float | None = None  # Å of arrow per eV/Å; None = the longest arrow is 2 Å
+    velocity_scale: float | None = None  # Å of arrow per Å/fs; None = the longest arrow is 2 Å
     perspective: bool = False
 
     def __post_init__(self):
@@ -71,7 +72,7 @@ class Style:
         if self.labels not in ("", "element", "index", "both") or self.axes not in ("", "abc", "xyz"):
             raise ValueError(f"Labels {self.labels!r} with axes {self.axes!r} are not possible. Allowed: labels '', element, index, both; axes '', abc, xyz.")
         for name in ("atom_scale", "bond_radius", "bond_reach", "force_scale", "velocity_scale"):
-            if not 0 < getattr(self, name) < 1e4:
+            if getattr(self, name) is not None and not 0 < getattr(self, name) < 1e4:
                 raise ValueError(f"{name} = {getattr(self, name)} is not possible. Allowed: above 0, below 10000.")
 
     def but(self, **changes) -> Style:

@@ -31,6 +31,7 @@ from .styles import Style
 _CLICK_PIXELS = 4.0  # a press that moves less is a click
 _STILL_AFTER = 220  # ms without a change until the picture is drawn once more in full quality
 _SLOW_PAINT = 0.2  # s for one moving picture; above, bonds are left out while it moves
+_TOO_SLOW_FOR_STILL = 0.4  # s; full quality costs up to four times as much
 _HOVER_LIMIT = 20_000  # atoms; above, hovering is not followed
 _BUTTONS = {Qt.MouseButton.LeftButton: "left", Qt.MouseButton.MiddleButton: "middle", Qt.MouseButton.RightButton: "right"}
 _KEYS = {Qt.KeyboardModifier.ShiftModifier: "shift", Qt.KeyboardModifier.ControlModifier: "ctrl", Qt.KeyboardModifier.AltModifier: "alt"}
@@ -119,7 +120,8 @@ class SceneView(QWidget):
         self._moved = False
         self._box_next = False
         self._hovered = -1
-        self._sized = self._slow = self._moving = False
+        self._sized = self._moving = False
+        self._cost = 0.0  # s, the slowest moving picture of this structure
         self._measuring: list[int] = []
         self._last_notes: list[str] = []
         self._layout = QVBoxLayout(self)
@@ -219,7 +221,7 @@ class SceneView(QWidget):
         """Show `structure` (None: the empty view). The camera stays when the new one fills about the same space, unless `keep_camera` says otherwise."""
         before = self._structure
         self._structure = structure
-        self._slow = False
+        self._cost = 0.0
         n = 0 if structure is None else len(structure)
         self._selection = frozenset(k for k in self._selection if k < n)
         self._measuring = []
@@ -229,7 +231,7 @@ class SceneView(QWidget):
             self.drawing.set_measurements(())
             self.drawing.set_structure(structure)
             centre, radius = self.drawing.extent()
-            near = before is not None and np.linalg.norm(centre - old_centre) < 0.5 * old_radius and 0.6 < radius / max(old_radius, 1e-9) < 1.6
+            near = before is not None and np.linalg.norm(centre - old_centre) < 0.5 * old_radius and 0.8 < radius / max(old_radius, 1e-9) < 1.25
             if not (near if keep_camera is None else keep_camera):
                 self.drawing.fit()
         self._show_message()
@@ -420,14 +422,14 @@ class SceneView(QWidget):
 
     def _set_passes(self, still: bool) -> None:
         """Full quality when nothing moves, unless that would take more than a second on this machine; without bonds while a slow picture moves."""
-        self.drawing.set_coarse(not still and self._slow)
+        self.drawing.set_coarse(not still and self._cost > _SLOW_PAINT)
         self._moving = not still
-        movie.set_quality(self.canvas.renderer, still and not self._slow)
+        movie.set_quality(self.canvas.renderer, still and self._cost < _TOO_SLOW_FOR_STILL)
 
     def painted(self, seconds: float) -> None:
         """The canvas was drawn; `seconds` tell whether this machine can keep up."""
-        if self._moving and seconds > _SLOW_PAINT:
-            self._slow = True
+        if self._moving:
+            self._cost = max(self._cost, seconds)
 
     def canvas_resized(self) -> None:
         """The canvas has another size or pixel ratio."""

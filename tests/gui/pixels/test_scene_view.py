@@ -247,7 +247,7 @@ def test_fields_forces_surface_preview_playback_and_pictures(qtbot, view, silico
     image = view.screenshot(tmp_path / "big.png", scale=2.0)
     assert image.shape == (960, 1280, 3) and (tmp_path / "big.png").stat().st_size > 10_000
     qtbot.wait(400)
-    assert np.array_equal(seen(view), plain), "a picture taken off screen leaves the window as it was"
+    assert np.abs(seen(view).astype(float) - plain).mean() < 1.0, "a picture taken off screen leaves the window as it was"
 
 
 def test_notes_are_shown_over_the_picture(qtbot, view, silicon):

@@ -295,3 +295,21 @@ def test_fit_keeps_everything_inside_the_window(drawing, silicon):
             if len(edges):
                 corners = camera.projector(picture.plotter.camera, *size).project(edges)
                 assert (corners > 0).all() and (corners < size).all()
+
+
+def test_face_atoms_complete_the_cell_without_adding_atoms(drawing, silicon, salt):
+    picture = drawing(silicon, face_atoms=True)
+    assert len(picture.drawn.owner) == 8 + 10, "8 corners and 6 faces in all, as in a textbook"
+    assert len(picture.structure) == 8 and np.bincount(picture.drawn.owner).tolist() == [8, 1, 2, 1, 2, 1, 2, 1]
+    fractional = picture.drawn.positions / 5.43
+    assert fractional.min() > -1e-9 and fractional.max() < 1 + 1e-9
+    starts = picture.sticks.array("") - 0.5 * picture.sticks.array("size")[:, :1] * picture.sticks.array("direction")
+    ends = starts + picture.sticks.array("size")[:, :1] * picture.sticks.array("direction")
+    extra = np.linalg.norm(starts[:, None] - picture.drawn.positions[None, 8:], axis=-1).min(axis=1) < 1e-4
+    assert extra.sum() == 9 and (ends[extra] > -1e-4).all() and (ends[extra] < 5.43 + 1e-4).all(), "extra images show whole bonds only"
+    assert len(drawing(salt, face_atoms=True).drawn.owner) == 27
+    assert len(drawing(salt, face_atoms=True, repeat=(2, 1, 1)).drawn.owner) == 5 * 3 * 3
+    wire = Structure([29], [[0, 0, 0]], np.diag([2.5, 9, 9]), [True, False, False])
+    assert len(drawing(wire, face_atoms=True).drawn.owner) == 2
+    picture.update_positions(silicon.positions + 0.05)
+    assert len(picture.drawn.owner) == 18, "playback keeps the images it began with"
