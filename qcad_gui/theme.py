@@ -140,8 +140,9 @@ QLabel[role="bad"] {{ color: {theme.bad}; }}
 
 def apply(app: QApplication, theme: Theme) -> None:
     """Give the whole application `theme`: style Fusion (the same on every desktop), palette, style sheet."""
-    if app.style().name().lower() != "fusion":
+    if app.property("qcad_style") != "Fusion":  # once a style sheet is set, style() no longer tells its name
         app.setStyle("Fusion")
+        app.setProperty("qcad_style", "Fusion")
     app.setPalette(qt_palette(theme))
     app.setStyleSheet(style_sheet(theme))
 
