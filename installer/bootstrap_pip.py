@@ -5,11 +5,13 @@ The wheel comes from Debian's python3-pip-whl where that is installed, else from
 from __future__ import annotations
 
 import hashlib
-import json
+import html
 import os
+import re
 import subprocess
 import sys
 import tempfile
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -19,12 +21,12 @@ NAME, SHA256 = "pip-26.0-py3-none-any.whl", "98436feffb9e31bc9339cf369fd55d3331b
 def download(folder: Path) -> Path:
     """The wheel in `folder`; RuntimeError when the index does not hold it or the hash differs."""
     index = os.environ.get("PIP_INDEX_URL", "https://pypi.org/simple").rstrip("/")
-    request = urllib.request.Request(f"{index}/pip/", headers={"Accept": "application/vnd.pypi.simple.v1+json"})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        files = json.load(answer)["files"]
-    url = next((item["url"] for item in files if item["filename"] == NAME), None)
-    if url is None:
-        raise RuntimeError(f"{index} does not hold {NAME}")
+    with urllib.request.urlopen(f"{index}/pip/", timeout=60) as answer:
+        page, base = answer.read().decode("utf-8", errors="replace"), answer.geturl()
+    link = re.search(r"""href\s*=\s*["']([^"']*/""" + re.escape(NAME) + r"""[^"']*)["']""", page)
+    if link is None:
+        raise RuntimeError(f"{base} does not list {NAME}")
+    url = urllib.parse.urljoin(base, html.unescape(link.group(1)))
     with urllib.request.urlopen(url, timeout=120) as answer:
         data = answer.read()
     if hashlib.sha256(data).hexdigest() != SHA256:
@@ -40,7 +42,7 @@ def main() -> int:
         local = sorted(Path("/usr/share/python-wheels").glob("pip-*.whl"))
         try:
             wheel = local[-1] if local else download(Path(folder))
-        except (OSError, RuntimeError, ValueError, KeyError) as error:
+        except (OSError, RuntimeError, ValueError) as error:
             print(f"setup: {error}", file=sys.stderr)
             return 1
         # a wheel is a zip: pip runs from inside it and installs itself
