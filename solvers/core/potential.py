@@ -70,7 +70,7 @@ class ASEPotential:
         if not (np.isfinite(forces).all() and np.isfinite(energy)):
             atom = int(np.argwhere(~np.isfinite(forces))[0][0]) if not np.isfinite(forces).all() else -1
             where = f"force on atom {atom}" if atom >= 0 else "energy"
-            raise NonFiniteError(f"The calculator returned a non-finite {where}.", hint="Look at the last good frame: atoms too close, or too long a time step.")
+            raise NonFiniteError(f"The calculator returned a non-finite {where}.", hint="Look at the last good frame: atoms too close, or a long time step.")
         stress = None
         if virial:
             stress = np.array(atoms.get_stress(voigt=False)) * -atoms.get_volume()
