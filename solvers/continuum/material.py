@@ -91,7 +91,8 @@ class Material:
             shape = (n, 21, 21) if np.ndim(value) == 3 else (21, 21)
             array = _frozen(value, shape, f"The covariance {source!r}", "Give (21, 21) in Pa², order C11 C12 … C16 C22 … C66.")
             variances = np.diagonal(array, axis1=-2, axis2=-1)
-            if (variances < 0).any() or np.abs(array - np.swapaxes(array, -1, -2)).max() > 1e-9 * max(variances.max(), 1.0):
+            rounding = 1e-9 * max(variances.max(), 1.0)
+            if (variances < -rounding).any() or np.abs(array - np.swapaxes(array, -1, -2)).max() > rounding:
                 raise SetupError(f"The covariance {source!r} is not a covariance: asymmetric or with a negative variance.",
                                  hint="Give a symmetric positive matrix.")
             covariance[str(source)] = array
@@ -128,7 +129,7 @@ class Material:
         if not chosen:
             return None
         variance = sum(np.broadcast_to(np.diagonal(c, axis1=-2, axis2=-1), (len(self.stiffness), 21)) for c in chosen)
-        out = unpack_21(COVERAGE_95 * np.sqrt(variance))
+        out = unpack_21(COVERAGE_95 * np.sqrt(np.maximum(variance, 0.0)))
         return out[0] if len(out) == 1 else out
 
     def at(self, temperature: float) -> Material:
