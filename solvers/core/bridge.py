@@ -147,9 +147,13 @@ def _ask(request: dict[str, Any], path: Path, size: int | None = None) -> tuple[
             child = spawn(reader_argv(), folder=folder, environment=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
             try:
                 return _exchange(child, request, path, 3 * seconds + 30)
-            except (EOFError, FramingError, BrokenPipeError) as error:
-                child.kill()
-                code = child.wait()
+            except FramingError as error:
+                raise ReadError(f"The reader of {path.name} broke down (it answered with {error}).", hint="The file is probably damaged.") from error
+            except (EOFError, BrokenPipeError) as error:
+                try:
+                    code = child.wait(timeout=5)  # it closed its end, so it is on its way out
+                except subprocess.TimeoutExpired:
+                    code = 0
                 stderr.seek(0)
                 raise _death(code, path, request, stderr.read()[-2000:].decode(errors="replace")) from error
             finally:

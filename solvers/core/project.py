@@ -30,8 +30,8 @@ from .jobs import JobManager
 from .lock import Lock, Owner
 from .nodes import KINDS, Node, SetNode, array_keys, pack_node, unpack_node
 from .paths import user_data
-from .sealed import disk, storage_error, sweep
 from .project_store import Store
+from .sealed import disk, storage_error, sweep
 
 __all__ = ["KINDS", "UNDO_STEPS", "Node", "Project", "SetNode", "untitled_folder"]
 

@@ -159,7 +159,7 @@ def _images(kind: str, path: str, data: bytes, index: Any, name: str) -> list:
         found = list(read_traj(io.BytesIO(data), wanted if isinstance(wanted, slice) else slice(None)))
     else:
         found = _text_images(kind, path, _text(data, name), name)
-    if isinstance(wanted, slice):
+    if isinstance(wanted, slice) or not found:
         return found
     try:
         return [found[wanted]]

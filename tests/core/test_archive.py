@@ -111,7 +111,8 @@ def test_hostile_contents(packed, tmp_path):
     with sqlite3.connect(database) as connection:
         connection.execute("CREATE TRIGGER t AFTER INSERT ON nodes BEGIN DELETE FROM nodes; END")
     for name, content, words in ((array, evil.read_bytes(), "not a plain array"), (array, bytes(damaged), "checksum|damaged"), (array, b"", "damaged"),
-                                 ("project.sqlite", database.read_bytes(), "not ours"), ("project.sqlite", b"SQLite format 3\0" + bytes(4000), "damaged|not a database"),
+                                 ("project.sqlite", database.read_bytes(), "not ours"),
+                                 ("project.sqlite", b"SQLite format 3\0" + bytes(4000), "damaged|not a database"),
                                  ("project.sqlite", zipfile.ZipFile(packed).read("project.sqlite")[:5000], "damaged")):
         with pytest.raises(ReadError, match=words):
             Project.unpack(rewrite(packed, tmp_path / "evil.qcadz", name, content), tmp_path / "out")

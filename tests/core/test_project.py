@@ -37,7 +37,8 @@ def names(project):
 def test_every_kind_of_payload_survives_a_restart(project, silicon):
     big = np.random.default_rng(0).random((2, 50, 50, 50))
     payloads = {
-        "structure": silicon.with_(arrays={"tags": [1, 2], "labels": np.array(["a", "é"])}, info={"note": "x"}, constraints=({"name": "FixAtoms", "kwargs": {"indices": [0]}},)),
+        "structure": silicon.with_(arrays={"tags": [1, 2], "labels": np.array(["a", "é"])}, info={"note": "x"},
+                                   constraints=({"name": "FixAtoms", "kwargs": {"indices": [0]}},)),
         "field": GridField(big, np.eye(3) * 5, "e/Å³", "density", (1.0, 2.0, 3.0)),
         "trajectory": Trajectory.from_frames([bulk("Cu"), bulk("Cu", a=3.7), bulk("Si")]),
         "material": {"stiffness": np.eye(6) * 1e11, "name": "x", "temperatures": None},

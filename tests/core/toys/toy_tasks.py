@@ -41,7 +41,8 @@ def walk(params, inputs, resume, event=None):
         atoms.positions[:] = x
         words = random.bit_generator.state["state"]
         rng = np.concatenate([to_words(words["state"]), to_words(words["inc"])])
-        yield Step("walk", n, {"energy": float(x.sum())}, atoms.copy(), lambda x=x.copy(), n=n, rng=rng: {"x": x, "n": np.array(n), "rng": rng}, progress=n / params.steps)
+        state = {"x": x.copy(), "n": np.array(n), "rng": rng}
+        yield Step("walk", n, {"energy": float(x.sum())}, atoms.copy(), lambda state=state: state, progress=n / params.steps)
     return Result({"positions": x, "energy": float(x.sum())}, converged=True, structure=inputs["structure"].with_(positions=x), files={"model.txt": b"weights"})
 
 
@@ -124,7 +125,8 @@ def silent(params, inputs, *, resume=None):
 
 def where(params, inputs, *, resume=None):
     """Says where it runs and what it may use."""
-    text = "|".join([os.getcwd(), sys.path[0], os.environ.get("OMP_NUM_THREADS", ""), str(os.getsid(0) == os.getpid()), str(os.nice(0)), os.environ.get("NUMBA_CACHE_DIR", "")])
+    text = "|".join([os.getcwd(), sys.path[0], os.environ.get("OMP_NUM_THREADS", ""), str(os.getsid(0) == os.getpid()), str(os.nice(0)),
+                     os.environ.get("NUMBA_CACHE_DIR", "")])
     yield Step("where", 1, text=text)
     return Result({"energy": 0.0})
 
