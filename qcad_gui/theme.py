@@ -2,6 +2,7 @@
 
 A `Theme` is plain data (hex colours) so that `scene/draw.py` can use it without Qt; Qt is imported only inside the functions that need it.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -54,20 +55,70 @@ class Theme:
         return luminance(self.window) < 0.5
 
 
-LIGHT = Theme("light", window="#f4f5f7", base="#ffffff", alternate="#f0f2f5", text="#1d2530", muted="#5f6b7a", border="#cfd5dd", accent="#1f66c1", on_accent="#ffffff",
-              good="#1b7f4b", warning="#a86100", bad="#c0322b", view_top="#ffffff", view_bottom="#e9edf2", view_text="#1d2530", cell="#56616f", selected="#00a3d9", preview="#1f66c1",
-              measure="#b3261e", force="#c62f2f", velocity="#0b7a75", positive="#2f7bd6", negative="#e0742a", plot_background="#ffffff", plot_text="#1d2530", plot_grid="#dfe4ea",
-              plot_lines=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"))
-DARK = Theme("dark", window="#22272e", base="#1b1f25", alternate="#252b33", text="#e4e8ee", muted="#98a3b1", border="#3d4550", accent="#4a97f0", on_accent="#0d1117",
-             good="#5cc48c", warning="#e8a33d", bad="#f0716a", view_top="#2b313a", view_bottom="#16191e", view_text="#e4e8ee", cell="#aab4c1", selected="#3cc8ff", preview="#6cb2ff",
-             measure="#ff8a80", force="#ff6b60", velocity="#46d1c8", positive="#5aa2f5", negative="#f5995a", plot_background="#1b1f25", plot_text="#e4e8ee", plot_grid="#353c46",
-             plot_lines=("#56b4e9", "#e69f00", "#35c598", "#e39cc6", "#f0704a", "#4c8fe0", "#f2f2f2"))
+LIGHT = Theme(
+    "light",
+    window="#f4f5f7",
+    base="#ffffff",
+    alternate="#f0f2f5",
+    text="#1d2530",
+    muted="#5f6b7a",
+    border="#cfd5dd",
+    accent="#1f66c1",
+    on_accent="#ffffff",
+    good="#1b7f4b",
+    warning="#a86100",
+    bad="#c0322b",
+    view_top="#ffffff",
+    view_bottom="#e9edf2",
+    view_text="#1d2530",
+    cell="#56616f",
+    selected="#00a3d9",
+    preview="#1f66c1",
+    measure="#b3261e",
+    force="#c62f2f",
+    velocity="#0b7a75",
+    positive="#2f7bd6",
+    negative="#e0742a",
+    plot_background="#ffffff",
+    plot_text="#1d2530",
+    plot_grid="#dfe4ea",
+    plot_lines=("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"),
+)
+DARK = Theme(
+    "dark",
+    window="#22272e",
+    base="#1b1f25",
+    alternate="#252b33",
+    text="#e4e8ee",
+    muted="#98a3b1",
+    border="#3d4550",
+    accent="#4a97f0",
+    on_accent="#0d1117",
+    good="#5cc48c",
+    warning="#e8a33d",
+    bad="#f0716a",
+    view_top="#2b313a",
+    view_bottom="#16191e",
+    view_text="#e4e8ee",
+    cell="#aab4c1",
+    selected="#3cc8ff",
+    preview="#6cb2ff",
+    measure="#ff8a80",
+    force="#ff6b60",
+    velocity="#46d1c8",
+    positive="#5aa2f5",
+    negative="#f5995a",
+    plot_background="#1b1f25",
+    plot_text="#e4e8ee",
+    plot_grid="#353c46",
+    plot_lines=("#56b4e9", "#e69f00", "#35c598", "#e39cc6", "#f0704a", "#4c8fe0", "#f2f2f2"),
+)
 THEMES = {"light": LIGHT, "dark": DARK}
 
 
 def rgb(colour: str) -> tuple[float, float, float]:
     """(red, green, blue), each 0 to 1, of "#rrggbb"."""
-    return tuple(int(colour[k:k + 2], 16) / 255.0 for k in (1, 3, 5))
+    return tuple(int(colour[k : k + 2], 16) / 255.0 for k in (1, 3, 5))
 
 
 def luminance(colour: str) -> float:
@@ -86,6 +137,7 @@ def system_theme(app: QApplication | None = None) -> Theme:
     """DARK where the desktop asks for it, else LIGHT."""
     from PySide6.QtCore import Qt
     from PySide6.QtGui import QGuiApplication
+
     instance = app or QGuiApplication.instance()
     hints = instance.styleHints() if instance is not None else None
     return DARK if hints is not None and hints.colorScheme() == Qt.ColorScheme.Dark else LIGHT
@@ -103,13 +155,32 @@ def choose(name: str, app: QApplication | None = None) -> Theme:
 def qt_palette(theme: Theme) -> QPalette:
     """The Qt palette of `theme`, its disabled group included."""
     from PySide6.QtGui import QColor, QPalette
+
     palette = QPalette()
     role = QPalette.ColorRole
-    for target, colour in ((role.Window, theme.window), (role.WindowText, theme.text), (role.Base, theme.base), (role.AlternateBase, theme.alternate), (role.Text, theme.text),
-                           (role.Button, theme.window), (role.ButtonText, theme.text), (role.BrightText, theme.bad), (role.ToolTipBase, theme.base), (role.ToolTipText, theme.text),
-                           (role.PlaceholderText, theme.muted), (role.Highlight, theme.accent), (role.HighlightedText, theme.on_accent), (role.Link, theme.accent),
-                           (role.LinkVisited, theme.accent), (role.Light, theme.base), (role.Midlight, theme.alternate), (role.Mid, theme.border), (role.Dark, theme.border),
-                           (role.Shadow, theme.border), (role.Accent, theme.accent)):
+    for target, colour in (
+        (role.Window, theme.window),
+        (role.WindowText, theme.text),
+        (role.Base, theme.base),
+        (role.AlternateBase, theme.alternate),
+        (role.Text, theme.text),
+        (role.Button, theme.window),
+        (role.ButtonText, theme.text),
+        (role.BrightText, theme.bad),
+        (role.ToolTipBase, theme.base),
+        (role.ToolTipText, theme.text),
+        (role.PlaceholderText, theme.muted),
+        (role.Highlight, theme.accent),
+        (role.HighlightedText, theme.on_accent),
+        (role.Link, theme.accent),
+        (role.LinkVisited, theme.accent),
+        (role.Light, theme.base),
+        (role.Midlight, theme.alternate),
+        (role.Mid, theme.border),
+        (role.Dark, theme.border),
+        (role.Shadow, theme.border),
+        (role.Accent, theme.accent),
+    ):
         palette.setColor(target, QColor(colour))
     for target in (role.WindowText, role.Text, role.ButtonText):
         palette.setColor(QPalette.ColorGroup.Disabled, target, QColor(theme.muted))
@@ -154,9 +225,14 @@ def icon(name: str, theme: Theme) -> QIcon:
     from PySide6.QtSvg import QSvgRenderer
 
     from solvers.core.paths import resource
+
     text = resource("icons", f"{name}.svg").read_text(encoding="utf-8")
     out = QIcon()
-    for mode, state, colour in ((QIcon.Mode.Normal, QIcon.State.Off, theme.text), (QIcon.Mode.Disabled, QIcon.State.Off, theme.muted), (QIcon.Mode.Normal, QIcon.State.On, theme.on_accent)):
+    for mode, state, colour in (
+        (QIcon.Mode.Normal, QIcon.State.Off, theme.text),
+        (QIcon.Mode.Disabled, QIcon.State.Off, theme.muted),
+        (QIcon.Mode.Normal, QIcon.State.On, theme.on_accent),
+    ):
         renderer = QSvgRenderer(QByteArray(text.replace("currentColor", colour).encode()))
         for scale in (1, 2, 3):
             pixmap = QPixmap(ICON_SIZE * scale, ICON_SIZE * scale)
@@ -181,5 +257,14 @@ def style_plot(widget, theme: Theme) -> None:
 
 def matplotlib_style(theme: Theme) -> dict[str, str]:
     """rcParams for a matplotlib figure that stands beside the window."""
-    return {"figure.facecolor": theme.plot_background, "axes.facecolor": theme.plot_background, "savefig.facecolor": theme.plot_background, "text.color": theme.plot_text,
-            "axes.labelcolor": theme.plot_text, "axes.edgecolor": theme.plot_text, "xtick.color": theme.plot_text, "ytick.color": theme.plot_text, "grid.color": theme.plot_grid}
+    return {
+        "figure.facecolor": theme.plot_background,
+        "axes.facecolor": theme.plot_background,
+        "savefig.facecolor": theme.plot_background,
+        "text.color": theme.plot_text,
+        "axes.labelcolor": theme.plot_text,
+        "axes.edgecolor": theme.plot_text,
+        "xtick.color": theme.plot_text,
+        "ytick.color": theme.plot_text,
+        "grid.color": theme.plot_grid,
+    }

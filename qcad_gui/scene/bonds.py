@@ -1,8 +1,10 @@
 """Which atoms to join by a line: a picture's rule, not chemistry.
 
-Two atoms are bonded when they are closer than `scale` times the sum of their covalent radii (Cordero et al., Dalton Trans. 2008, 2832; as tabulated in ASE). Between two metals of groups 1 and 2
-none is drawn as long as the structure holds other elements: their radii would join the cations of a salt across the anions.
+Two atoms are bonded when they are closer than `scale` times the sum of their covalent radii (Cordero et al., Dalton Trans. 2008, 2832;
+as tabulated in ASE). Between two metals of groups 1 and 2 none is drawn as long as the structure holds other elements: their radii would
+join the cations of a salt across the anions.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass

@@ -1,4 +1,5 @@
 """Moving a VTK camera: turn, pan, zoom, roll, fit, look along. Deterministic functions of pixels; no interactor style is involved."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -70,7 +71,7 @@ def fit(camera: vtkCamera, centre: np.ndarray, radius: float, aspect: float, out
 
 
 def clip(renderer: vtkRenderer, centre: np.ndarray, radius: float) -> None:
-    """Near and far planes around the sphere (centre, radius Å), wherever the camera stands. In an orthographic view the camera steps back when it has come too near."""
+    """Near and far planes around the sphere (centre, radius Å), wherever the camera stands; an orthographic camera that came too near steps back."""
     camera = renderer.GetActiveCamera()
     position, direction = np.array(camera.GetPosition()), np.array(camera.GetDirectionOfProjection())
     reach = 1.3 * radius + 2.0
@@ -132,4 +133,11 @@ def projector(camera: vtkCamera, width: float, height: float) -> Projector:
     matrix = camera.GetCompositeProjectionTransformMatrix(width / max(height, 1.0), -1.0, 1.0)
     view = camera.GetViewTransformMatrix()
     as_array = lambda source: np.array([[source.GetElement(i, j) for j in range(4)] for i in range(4)])  # noqa: E731
-    return Projector(as_array(matrix), as_array(view), float(width), float(height), float(camera.GetParallelScale()) if camera.GetParallelProjection() else None, float(camera.GetViewAngle()))
+    return Projector(
+        as_array(matrix),
+        as_array(view),
+        float(width),
+        float(height),
+        float(camera.GetParallelScale()) if camera.GetParallelProjection() else None,
+        float(camera.GetViewAngle()),
+    )

@@ -1,9 +1,10 @@
 """`Drawing`: a structure, its fields and marks as named actors on any pyvista plotter. No Qt; it never renders, the owner does, once per change.
 
-    drawing = Drawing(pyvista.Plotter(off_screen=True), LIGHT)
-    drawing.set_structure(structure)
-    drawing.fit()
+drawing = Drawing(pyvista.Plotter(off_screen=True), LIGHT)
+drawing.set_structure(structure)
+drawing.fit()
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -70,9 +71,24 @@ class Drawing:
         self.labels, self.measure_texts = Texts(), Texts()
         self.labels_all: tuple[np.ndarray, list[str]] = (np.zeros((0, 3)), [])
         self.bar = ColourBar()
-        named = {"atoms": self.atoms, "dots": self.dots, "bonds": self.sticks, "selection": self.halo, "preview atoms": self.ghost_atoms, "preview bonds": self.ghost_sticks,
-                 "cell": self.cell_lines, "repeated cell": self.outer_lines, "preview cell": self.ghost_cell, "measure lines": self.measure_lines,
-                 "isosurface +": self.positive, "isosurface -": self.negative, "slice": self.cut, "surface": self.body, "labels": self.labels, "measure texts": self.measure_texts}
+        named = {
+            "atoms": self.atoms,
+            "dots": self.dots,
+            "bonds": self.sticks,
+            "selection": self.halo,
+            "preview atoms": self.ghost_atoms,
+            "preview bonds": self.ghost_sticks,
+            "cell": self.cell_lines,
+            "repeated cell": self.outer_lines,
+            "preview cell": self.ghost_cell,
+            "measure lines": self.measure_lines,
+            "isosurface +": self.positive,
+            "isosurface -": self.negative,
+            "slice": self.cut,
+            "surface": self.body,
+            "labels": self.labels,
+            "measure texts": self.measure_texts,
+        }
         for name, shape in named.items():
             plotter.add_actor(shape.actor, name=name, render=False, reset_camera=False, pickable=False)
         for name, arrows in (("forces", self.force_arrows), ("velocities", self.velocity_arrows)):
@@ -144,10 +160,21 @@ class Drawing:
         self._slice = None if hkl is None else (hkl, offset)
         self._draw_field()
 
-    def set_surface(self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis") -> None:
+    def set_surface(
+        self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis"
+    ) -> None:
         """A body coloured by a value per point, such as E(n) in GPa; it is scaled to the picture and hides the atoms until None is given."""
-        self._surface = None if points is None else {"points": np.array(points, float), "triangles": np.array(triangles, np.int64), "values": np.array(values, float), "title": title,
-                                                     "colour_map": colour_map}
+        self._surface = (
+            None
+            if points is None
+            else {
+                "points": np.array(points, float),
+                "triangles": np.array(triangles, np.int64),
+                "values": np.array(values, float),
+                "title": title,
+                "colour_map": colour_map,
+            }
+        )
         self._draw_surface()
 
     def set_preview(self, structure: Structure | None) -> None:
@@ -161,10 +188,13 @@ class Drawing:
         self._draw_measurements()
 
     def update_positions(self, positions: np.ndarray, cell: np.ndarray | None = None) -> None:
-        """The fast road of playback: the same atoms elsewhere. Arrays are overwritten in place; bonds are searched anew. Raises ValueError for another number of atoms."""
-        if self.structure is None or np.shape(positions) != (len(self.structure), 3):
-            raise ValueError(f"A frame with positions of shape {np.shape(positions)} does not belong to the {0 if self.structure is None else len(self.structure)} atoms shown. "
-                             "Show its structure first.")
+        """The fast road of playback: the same atoms elsewhere, arrays overwritten in place, bonds searched anew.
+
+        Raises ValueError for another number of atoms.
+        """
+        n = 0 if self.structure is None else len(self.structure)
+        if self.structure is None or np.shape(positions) != (n, 3):
+            raise ValueError(f"A frame with positions of shape {np.shape(positions)} does not belong to the {n} atoms shown. Show its structure first.")
         self._positions = np.array(positions, float)
         if cell is not None and not np.array_equal(cell, self._cell):
             self._cell = np.array(cell, float)
@@ -231,7 +261,20 @@ class Drawing:
 
     def copy_from(self, other: Drawing) -> None:
         """Draw what `other` draws, from the same camera; used for pictures off screen."""
-        for name in ("structure", "selection", "forces", "velocities", "preview", "measurements", "field", "level", "_positions", "_cell", "_slice", "_surface"):
+        for name in (
+            "structure",
+            "selection",
+            "forces",
+            "velocities",
+            "preview",
+            "measurements",
+            "field",
+            "level",
+            "_positions",
+            "_cell",
+            "_slice",
+            "_surface",
+        ):
             setattr(self, name, getattr(other, name))
         self.theme, self.style = other.theme, other.style
         self._draw_surface()
@@ -281,7 +324,9 @@ class Drawing:
         self.atoms.set(*((np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0), np.zeros(0, np.int64)) if dots else (at, colours, size, owner)))
         self.dots.set(*((at, colours, 4.0 * self.pixel_ratio, owner) if dots else (np.zeros((0, 3)), np.zeros((0, 3), np.uint8), 1.0, np.zeros(0, np.int64))))
         if dots and self.style.representation != "dots":
-            self._notes["dots"] = tr("{count} atoms are drawn as dots: above {limit} spheres would be slow.", count=f"{self._count():,}", limit=f"{DOTS_ABOVE:,}")
+            self._notes["dots"] = tr(
+                "{count} atoms are drawn as dots: above {limit} spheres would be slow.", count=f"{self._count():,}", limit=f"{DOTS_ABOVE:,}"
+            )
         for shape in (self.atoms, self.dots):
             if self._hidden():
                 shape.actor.VisibilityOff()
@@ -323,7 +368,7 @@ class Drawing:
     def _atom_colours(self) -> np.ndarray:
         """(N, 3) uint8 as they stand in the picture."""
         shape = self.dots if self._as_dots() else self.atoms
-        return shape.array("rgb")[:len(self.structure)]
+        return shape.array("rgb")[: len(self.structure)]
 
     def _draw_cell(self) -> None:
         wanted = self.style.cell and not self._hidden()
@@ -337,7 +382,11 @@ class Drawing:
         self.triad.set(directions, names, rgb(self.theme.view_text), 13)
 
     def _draw_selection(self) -> None:
-        chosen = np.isin(self.drawn.owner, np.fromiter(self.selection, np.int64, len(self.selection))) if self.selection and not self._hidden() else np.zeros(len(self.drawn.owner), bool)
+        chosen = (
+            np.isin(self.drawn.owner, np.fromiter(self.selection, np.int64, len(self.selection)))
+            if self.selection and not self._hidden()
+            else np.zeros(len(self.drawn.owner), bool)
+        )
         at, size = self.drawn.positions[chosen], self.drawn.radii[chosen]
         self.halo.set(at, rgb(self.theme.selected), size * 1.12 + 0.13, self.drawn.owner[chosen])
         look = self.halo.actor.GetProperty()
@@ -356,8 +405,10 @@ class Drawing:
         return values
 
     def _draw_vectors(self) -> None:
-        for arrows, values, scale, colour in ((self.force_arrows, self.forces, self.style.force_scale, self.theme.force),
-                                              (self.velocity_arrows, self.velocities, self.style.velocity_scale, self.theme.velocity)):
+        for arrows, values, scale, colour in (
+            (self.force_arrows, self.forces, self.style.force_scale, self.theme.force),
+            (self.velocity_arrows, self.velocities, self.style.velocity_scale, self.theme.velocity),
+        ):
             if values is None or self._hidden():
                 arrows.set(np.zeros((0, 3)), np.zeros((0, 3)), rgb(colour))
                 continue
@@ -382,7 +433,9 @@ class Drawing:
             return
         places, texts = self.labels_all
         seen = visible(projector, self.drawn.positions, self.drawn.radii)
-        self.labels.set(places[seen], [text for text, flag in zip(texts, seen, strict=True) if flag], rgb(self.theme.view_text), 13, back=rgb(self.theme.view_bottom))
+        self.labels.set(
+            places[seen], [text for text, flag in zip(texts, seen, strict=True) if flag], rgb(self.theme.view_text), 13, back=rgb(self.theme.view_bottom)
+        )
 
     def _draw_labels(self) -> None:
         self._notes.pop("labels", None)
@@ -402,7 +455,7 @@ class Drawing:
             now = self.structure.with_(positions=self._positions, cell=self._cell)
             for item in self.measurements:
                 points = measure.chain(now, item)
-                segments += [points[k:k + 2] for k in range(len(points) - 1)]
+                segments += [points[k : k + 2] for k in range(len(points) - 1)]
                 if len(item) > 1:
                     places.append(_inside_angle(points) if len(item) == 3 else points.mean(axis=0))
                     texts.append(measure.short_text(now, item))
@@ -419,7 +472,9 @@ class Drawing:
         if ghost is not None and len(ghost) <= bond_search.LIMIT and self.style.bonds:
             found = bond_search.find_bonds(ghost.numbers, ghost.positions, ghost.cell, ghost.pbc, scale=self.style.bond_reach)
         own = np.arange(len(at))
-        starts, vectors, _ = geometry.half_bonds(found, at, np.zeros((3, 3)) if ghost is None else ghost.cell, own, np.zeros((len(at), 3), np.int64), np.zeros(len(at), bool))
+        starts, vectors, _ = geometry.half_bonds(
+            found, at, np.zeros((3, 3)) if ghost is None else ghost.cell, own, np.zeros((len(at), 3), np.int64), np.zeros(len(at), bool)
+        )
         self.ghost_sticks.set(starts, vectors, colour, self.style.bond_radius)
         for shape in (self.ghost_atoms, self.ghost_sticks):
             shape.actor.GetProperty().SetOpacity(0.45)
@@ -440,8 +495,14 @@ class Drawing:
                 shape.set(points, triangles, normals=normals, colours=rgb(colour), opacity=0.55)
                 reached = reached or len(triangles) > 0
         if not reached and self._slice is None:
-            self._notes["field"] = tr("{name} does not reach ±{level} {unit}; it lies between {low} and {high}.", name=self.field.name, level=f"{self.level:.4g}", unit=self.field.unit,
-                                      low=f"{values.min():.4g}", high=f"{values.max():.4g}")
+            self._notes["field"] = tr(
+                "{name} does not reach ±{level} {unit}; it lies between {low} and {high}.",
+                name=self.field.name,
+                level=f"{self.level:.4g}",
+                unit=self.field.unit,
+                low=f"{values.min():.4g}",
+                high=f"{values.max():.4g}",
+            )
         if self._slice is not None:
             points, triangles, numbers = slice_plane(self.field, *self._slice)
             low, high = value_range(values.ravel())

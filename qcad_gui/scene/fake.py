@@ -1,4 +1,5 @@
 """`FakeView`: the face of `SceneView` without a picture. It records calls; panels and the session are tested with it where no OpenGL is wanted."""
+
 from __future__ import annotations
 
 from typing import Any
@@ -11,8 +12,25 @@ from solvers.core.structure import Structure
 from .styles import Style
 
 #: methods that are only recorded; their return values are what a view without OpenGL gives
-RECORDED = ("show_frame", "set_forces", "set_velocities", "set_field", "set_slice", "set_surface", "set_preview", "set_measurements", "clear_measurement", "set_theme",
-            "set_preset", "reset_camera", "fit", "view_along", "zoom", "start_box", "shut_down")
+RECORDED = (
+    "show_frame",
+    "set_forces",
+    "set_velocities",
+    "set_field",
+    "set_slice",
+    "set_surface",
+    "set_preview",
+    "set_measurements",
+    "clear_measurement",
+    "set_theme",
+    "set_preset",
+    "reset_camera",
+    "fit",
+    "view_along",
+    "zoom",
+    "start_box",
+    "shut_down",
+)
 
 
 class FakeView(QWidget):
@@ -70,6 +88,7 @@ class FakeView(QWidget):
 def _recorder(name: str):
     def method(self: FakeView, *args: Any, **kwargs: Any) -> None:
         self.calls.append((name, args, kwargs))
+
     method.__name__, method.__doc__ = name, "Recorded."
     return method
 

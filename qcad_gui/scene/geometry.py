@@ -1,4 +1,5 @@
 """Points and segments of a picture: images of the cell, cell edges, half bonds. Plain numpy."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -25,7 +26,9 @@ def repeats(count: int, repeat: tuple[int, int, int]) -> tuple[np.ndarray, np.nd
     return np.tile(np.arange(count), len(shifts)), np.repeat(shifts, count, axis=0)
 
 
-def face_images(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, repeat: tuple[int, int, int], *, within: float = 0.02) -> tuple[np.ndarray, np.ndarray]:
+def face_images(
+    positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, repeat: tuple[int, int, int], *, within: float = 0.02
+) -> tuple[np.ndarray, np.ndarray]:
     """owner and shift of the images that complete the picture's faces: an atom within `within` Å of a face, edge or corner also stands on the opposite ones."""
     nothing = np.zeros(0, np.int64), np.zeros((0, 3), np.int64)
     if not len(positions) or abs(np.linalg.det(cell)) < 1e-6:
@@ -50,7 +53,9 @@ def placed(positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np
     return positions[owner] + shift @ cell
 
 
-def half_bonds(bonds: Bonds, positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np.ndarray, whole_only: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def half_bonds(
+    bonds: Bonds, positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np.ndarray, whole_only: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """starts (h, 3) Å, vectors (h, 3) Å and atom (h,): from each drawn atom to the middle of each of its bonds.
 
     Inside the picture two halves meet; through a face that nothing was drawn behind, the half leaves the cell: a periodic bond needs no special case. Images

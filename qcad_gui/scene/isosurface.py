@@ -1,4 +1,5 @@
 """Surfaces and slices of a `GridField`: marching cubes on the grid, then one affine map to the cell. Arrays in, arrays out."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -29,7 +30,8 @@ def default_level(field: GridField) -> float:
 def isosurface(field: GridField, level: float, *, spin: int | None = None, repeat: tuple[int, int, int] = (1, 1, 1)) -> Mesh:
     """points (N, 3) Å, triangles (M, 3), unit normals (N, 3) of the surface field = level over the whole cell; all empty when the level is not reached.
 
-    The periodic closure makes the surface reach every face of the cell; normals are gradients, so they agree across faces. Flying edges: Schroeder, Maynard and Geveci, LDAV 2015.
+    The periodic closure makes the surface reach every face of the cell; normals are gradients, so they agree across faces.
+    Flying edges: Schroeder, Maynard and Geveci, LDAV 2015.
     """
     values = closed_values(field, spin)
     image = _image(values)
@@ -50,10 +52,16 @@ def isosurface(field: GridField, level: float, *, spin: int | None = None, repea
         return points, triangles, normals
     moves = np.stack(np.meshgrid(*(np.arange(k) for k in repeat), indexing="ij"), axis=-1).reshape(-1, 3) @ field.cell
     count = len(moves)
-    return ((points[None] + moves[:, None]).reshape(-1, 3), (triangles[None] + (np.arange(count) * len(points))[:, None, None]).reshape(-1, 3), np.tile(normals, (count, 1)))
+    return (
+        (points[None] + moves[:, None]).reshape(-1, 3),
+        (triangles[None] + (np.arange(count) * len(points))[:, None, None]).reshape(-1, 3),
+        np.tile(normals, (count, 1)),
+    )
 
 
-def slice_plane(field: GridField, hkl: tuple[float, float, float], offset: float = 0.5, *, spin: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def slice_plane(
+    field: GridField, hkl: tuple[float, float, float], offset: float = 0.5, *, spin: int | None = None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """points (N, 3) Å, triangles (M, 3), values (N,) of the field on the plane h·x + k·y + l·z = const (fractional x, y, z) inside the cell.
 
     offset 0 … 1 runs from the first to the last corner of the cell that the family of planes touches. Raises ValueError for hkl = 0.

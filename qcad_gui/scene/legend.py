@@ -1,4 +1,5 @@
 """The bar that explains colours by value."""
+
 from __future__ import annotations
 
 from vtkmodules.vtkCommonCore import vtkLookupTable

@@ -1,4 +1,5 @@
 """Distance, angle, dihedral between atoms, through the nearest periodic images; pure functions, text with units."""
+
 from __future__ import annotations
 
 import itertools
@@ -16,6 +17,7 @@ def nearest_image(vector: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.n
     Rounding fractional coordinates is not enough in skewed cells, so the cell is reduced first (Minkowski) and the neighbouring images are compared.
     """
     from ase.geometry import complete_cell, minkowski_reduce
+
     periodic = np.asarray(pbc, bool) & (np.linalg.norm(cell, axis=1) > 1e-9)
     if not periodic.any():
         return np.array(vector, float)

@@ -1,4 +1,5 @@
 """Pictures and films to files: one still at any size, PNG series, GIF. Drawn off screen, so the window's size and what covers it do not matter."""
+
 from __future__ import annotations
 
 import os
@@ -42,6 +43,7 @@ class Studio:
 
     def __init__(self, drawing, size: tuple[int, int], pixel_ratio: float = 1.0):
         from .draw import Drawing
+
         self.plotter = pyvista.Plotter(off_screen=True, window_size=size)
         self.plotter.camera_set = True  # else the first screenshot turns the camera to pyvista's own default
         self.plotter.render_window.SetDPI(round(72 * pixel_ratio))
@@ -61,7 +63,8 @@ class Studio:
         """(height, width, 3 or 4) uint8 of the present state."""
         if not transparent:
             return self._render()
-        # the smoothing passes lose VTK's own transparency, so it is worked out from the picture on black and on white: seen = colour · alpha + background · (1 - alpha)
+        # the smoothing passes lose VTK's own transparency, so it is worked out from the picture on black and on white:
+        # seen = colour · alpha + background · (1 - alpha)
         self.plotter.set_background("black")
         on_black = self._render().astype(float)
         self.plotter.set_background("white")
@@ -77,8 +80,12 @@ class Studio:
 
 
 def save(image: np.ndarray, path: str | Path) -> Path:
-    """Write (height, width, 3 or 4) uint8 as PNG, JPEG, TIFF or BMP by the file's ending; raises SetupError for another ending. Written beside and renamed: no half file."""
+    """Write (height, width, 3 or 4) uint8 as PNG, JPEG, TIFF or BMP by the file's ending; raises SetupError for another ending.
+
+    Written beside and renamed: no half file.
+    """
     from PIL import Image
+
     path = Path(path)
     if path.suffix.lower() not in (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"):
         raise SetupError(f"A picture cannot be written as {path.suffix or 'a file without an ending'!r}.", hint="Allowed: .png, .jpg, .tif, .bmp.")
@@ -91,11 +98,19 @@ def save(image: np.ndarray, path: str | Path) -> Path:
     return path
 
 
-def record(drawing, frames: Iterable[tuple[np.ndarray, np.ndarray | None]], path: str | Path, *, size: tuple[int, int] = (1280, 720), fps: float = 25.0,
-           progress: Callable[[int], bool] | None = None) -> list[Path]:
+def record(
+    drawing,
+    frames: Iterable[tuple[np.ndarray, np.ndarray | None]],
+    path: str | Path,
+    *,
+    size: tuple[int, int] = (1280, 720),
+    fps: float = 25.0,
+    progress: Callable[[int], bool] | None = None,
+) -> list[Path]:
     """Film `frames` of (positions (N, 3) Å, cell or None) with the drawing's camera and style; returns the files written.
 
-    PATH.gif is one looping GIF; PATH.png a series PATH-00000.png …, which every video program reads. `progress(k)` is called after frame k and stops the film by returning False.
+    PATH.gif is one looping GIF; PATH.png a series PATH-00000.png …, which every video program reads.
+    `progress(k)` is called after frame k and stops the film by returning False.
     Raises SetupError for another ending or no frames.
     """
     path = Path(path)
@@ -127,4 +142,5 @@ def record(drawing, frames: Iterable[tuple[np.ndarray, np.ndarray | None]], path
 
 def _indexed(image: np.ndarray):
     from PIL import Image
+
     return Image.fromarray(image).quantize(colors=256, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.FLOYDSTEINBERG)

@@ -1,7 +1,9 @@
 """Screen position -> atom, by projecting all atoms: deterministic, no GPU read-back, the same at every pixel ratio.
 
-Screen positions are widget coordinates: device-independent pixels, origin top left. `Projector` holds what a camera and a widget say; it knows neither VTK nor Qt.
+Screen positions are widget coordinates: device-independent pixels, origin top left. `Projector` holds what a camera
+and a widget say; it knows neither VTK nor Qt.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -13,8 +15,9 @@ import numpy as np
 class Projector:
     """A camera as numbers.
 
-    matrix (4, 4): world -> normalised device coordinates (column vectors, as VTK's composite projection matrix); view (4, 4): world -> camera space, looking along -z;
-    width, height of the widget in device-independent pixels; parallel_scale: half the view height in Å (orthographic) or None; view_angle in degrees (perspective).
+    matrix (4, 4): world -> normalised device coordinates (column vectors, as VTK's composite projection matrix);
+    view (4, 4): world -> camera space, looking along -z; width, height of the widget in device-independent pixels;
+    parallel_scale: half the view height in Å (orthographic) or None; view_angle in degrees (perspective).
     """
 
     matrix: np.ndarray

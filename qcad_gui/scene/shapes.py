@@ -3,6 +3,7 @@
 Spheres and sticks are impostors (two triangles each, the curved surface is computed per pixel), so 10⁵ atoms stay smooth at any zoom.
 Every array goes through `vtk_array`, which copies: VTK's own `numpy_to_vtk` shares memory and writes even through read-only arrays.
 """
+
 from __future__ import annotations
 
 import numpy as np
@@ -82,7 +83,7 @@ class Points:
         self.data.SetPoints(points)
         vertices = vtkCellArray()  # one cell with all points: the mapper's bounds come from cells
         vertices.InsertNextCell(n)
-        for k in (np.arange(n) if n <= 64 else ()):
+        for k in np.arange(n) if n <= 64 else ():
             vertices.InsertCellPoint(int(k))
         if n > 64:
             vertices.SetData(vtk_array(np.array([0, n]), dtype=np.int64), vtk_array(np.arange(n), dtype=np.int64))
@@ -223,7 +224,7 @@ class Texts:
         self.texts: list[str] = []
 
     def set(self, positions: np.ndarray, texts: list[str], colour: Colour, size: int, back: Colour | None = None) -> None:
-        """positions (N, 3) Å, one text each, font `size` in points (the window's dpi knows the pixel ratio); `back` puts a half-transparent plate behind the text."""
+        """positions (N, 3) Å, one text each, `size` in points (the window's dpi knows the pixel ratio); `back` is the colour of a plate behind."""
         points, names = vtkPoints(), vtkStringArray()
         points.SetData(vtk_array(np.reshape(positions, (len(texts), 3))))
         names.SetName("text")
@@ -259,7 +260,16 @@ class Surface:
         self.actor.VisibilityOff()
         matte(self.actor)
 
-    def set(self, points: np.ndarray, triangles: np.ndarray, *, normals: np.ndarray | None = None, colours: np.ndarray | Colour, opacity: float = 1.0, lit: bool = True) -> None:
+    def set(
+        self,
+        points: np.ndarray,
+        triangles: np.ndarray,
+        *,
+        normals: np.ndarray | None = None,
+        colours: np.ndarray | Colour,
+        opacity: float = 1.0,
+        lit: bool = True,
+    ) -> None:
         """points (N, 3) Å, triangles (M, 3), normals (N, 3), colours (N, 3) uint8 or one colour."""
         self.data.Initialize()
         places, cells = vtkPoints(), vtkCellArray()

@@ -1,4 +1,5 @@
 """How atoms look: the style's parameters, element colours, radii, colour maps. Plain numpy."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -15,15 +16,35 @@ _UNKNOWN_RADIUS = 1.5  # Å, where the tables know nothing
 _TABLE_GAP = 0.2  # what ASE's covalent table holds for elements without data
 
 # Softer than the pure red and white of Jmol's table, and carbon and hydrogen visible on both backgrounds; everything else is Jmol's (as tabulated in ASE).
-_OWN = {1: "#e3e7ec", 6: "#69717b", 7: "#3f68d8", 8: "#e0443c", 9: "#7fd06b", 13: "#a9b4c4", 14: "#d9a45f", 15: "#f0862e", 16: "#ecc93b", 17: "#3fbf57",
-        11: "#9a63d8", 12: "#6fbf3a", 22: "#9aa5b4", 26: "#d9703a", 29: "#cb7f42", 30: "#8288b8", 42: "#5fb0b4", 47: "#b9c0ca", 74: "#3f8fd0", 79: "#f0c440"}
+_OWN = {
+    1: "#e3e7ec",
+    6: "#69717b",
+    7: "#3f68d8",
+    8: "#e0443c",
+    9: "#7fd06b",
+    13: "#a9b4c4",
+    14: "#d9a45f",
+    15: "#f0862e",
+    16: "#ecc93b",
+    17: "#3fbf57",
+    11: "#9a63d8",
+    12: "#6fbf3a",
+    22: "#9aa5b4",
+    26: "#d9703a",
+    29: "#cb7f42",
+    30: "#8288b8",
+    42: "#5fb0b4",
+    47: "#b9c0ca",
+    74: "#3f8fd0",
+    79: "#f0c440",
+}
 
 
 def _table() -> np.ndarray:
     out = np.full((119, 3), 0.6)
-    out[:len(jmol_colors)] = jmol_colors[:119]
+    out[: len(jmol_colors)] = jmol_colors[:119]
     for number, colour in _OWN.items():
-        out[number] = [int(colour[k:k + 2], 16) / 255.0 for k in (1, 3, 5)]
+        out[number] = [int(colour[k : k + 2], 16) / 255.0 for k in (1, 3, 5)]
     out[0] = (0.55, 0.55, 0.6)  # a vacancy or an unknown
     return np.rint(out * 255).astype(np.uint8)
 
@@ -98,7 +119,7 @@ def element_colours(numbers: np.ndarray) -> np.ndarray:
 
 def map_colours(values: np.ndarray, name: str, low: float, high: float) -> np.ndarray:
     """(N, 3) uint8 of `values` on a colour map between `low` and `high`; values that are not finite are grey."""
-    control = np.array([[int(colour[k:k + 2], 16) for k in (1, 3, 5)] for colour in _MAPS[name]], float)
+    control = np.array([[int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in _MAPS[name]], float)
     at = np.clip((np.asarray(values, float) - low) / (high - low if high > low else 1.0), 0.0, 1.0)
     finite = np.isfinite(at)
     place = np.where(finite, at, 0.0) * (len(control) - 1)

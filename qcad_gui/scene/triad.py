@@ -1,4 +1,5 @@
 """The small axes in the corner: a, b, c of the cell or x, y, z, turning with the camera."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,8 +1,10 @@
 """`SceneView`: the one widget that shows atoms, and the only place where Qt meets VTK.
 
-Rules (each has cost somebody a crash): GUI thread only; one render per change (`_changed` schedules one paint); no auto-update timer; closed before its window dies.
-Where OpenGL is not available the widget shows a sentence instead of a picture and everything else keeps working: `available` is False, calls change state and draw nothing.
+Rules (each has cost somebody a crash): GUI thread only; one render per change (`changed` schedules one paint); no auto-update timer;
+closed before its window dies. Where OpenGL is not available the widget shows a sentence instead of a picture and everything else keeps
+working: `available` is False, calls change state and draw nothing.
 """
+
 from __future__ import annotations
 
 import os
@@ -12,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PySide6.QtCore import QPoint, QPointF, QRect, QSize, Qt, QThread, QTimer, Signal
+from PySide6.QtCore import QPoint, QSize, Qt, QThread, QTimer, Signal
 from PySide6.QtGui import QGuiApplication, QMouseEvent, QSurfaceFormat, QWheelEvent
-from PySide6.QtWidgets import QApplication, QLabel, QRubberBand, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QVBoxLayout, QWidget
 from pyvistaqt import QtInteractor
 
 from solvers.core.errors import RunError
@@ -25,16 +27,13 @@ from ..theme import LIGHT, MEDIUM, Theme
 from ..translate import tr
 from . import camera, measure, mouse, movie
 from .draw import Drawing
-from .pick import Projector, in_box, pick
+from .gestures import Gestures
+from .pick import Projector, pick
 from .styles import Style
 
-_CLICK_PIXELS = 4.0  # a press that moves less is a click
 _STILL_AFTER = 220  # ms without a change until the picture is drawn once more in full quality
 _SLOW_PAINT = 0.2  # s for one moving picture; above, bonds are left out while it moves
 _TOO_SLOW_FOR_STILL = 0.4  # s; full quality costs up to four times as much
-_HOVER_LIMIT = 20_000  # atoms; above, hovering is not followed
-_BUTTONS = {Qt.MouseButton.LeftButton: "left", Qt.MouseButton.MiddleButton: "middle", Qt.MouseButton.RightButton: "right"}
-_KEYS = {Qt.KeyboardModifier.ShiftModifier: "shift", Qt.KeyboardModifier.ControlModifier: "ctrl", Qt.KeyboardModifier.AltModifier: "alt"}
 
 
 class _Canvas(QtInteractor):
@@ -47,19 +46,19 @@ class _Canvas(QtInteractor):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        self.owner.pressed(event)
+        self.owner.gestures.pressed(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        self.owner.moved(event)
+        self.owner.gestures.moved(event)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        self.owner.released(event)
+        self.owner.gestures.released(event)
 
     def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:  # noqa: N802
-        self.owner.double_pressed(event)
+        self.owner.gestures.double_pressed(event)
 
     def wheelEvent(self, event: QWheelEvent) -> None:  # noqa: N802
-        self.owner.wheeled(event)
+        self.owner.gestures.wheeled(event)
 
     def keyPressEvent(self, event) -> None:  # noqa: N802
         event.ignore()
@@ -71,7 +70,7 @@ class _Canvas(QtInteractor):
         event.accept()
 
     def leaveEvent(self, event) -> None:  # noqa: N802
-        self.owner.left()
+        self.owner.gestures.left()
 
     def paintGL(self) -> None:  # noqa: N802
         began = time.perf_counter()
@@ -112,17 +111,8 @@ class SceneView(QWidget):
         self._structure: Structure | None = None
         self._selection: frozenset[int] = frozenset()
         self._style = style or Style()
-        self._press: QPointF | None = None
-        self._last = QPointF()
-        self._action: str | None = None
-        self._dragged: list[int] = []
-        self._drag_vector = np.zeros(3)
-        self._moved = False
-        self._box_next = False
-        self._hovered = -1
         self._sized = self._moving = False
         self._cost = 0.0  # s, the slowest moving picture of this structure
-        self._measuring: list[int] = []
         self._last_notes: list[str] = []
         self._layout = QVBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
@@ -134,7 +124,7 @@ class SceneView(QWidget):
         self._banner.setWordWrap(True)
         self._banner.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._banner.hide()
-        self._rubber = QRubberBand(QRubberBand.Shape.Rectangle, self)
+        self.gestures = Gestures(self)
         self._still = QTimer(self)
         self._still.setSingleShot(True)
         self._still.setInterval(_STILL_AFTER)
@@ -173,8 +163,11 @@ class SceneView(QWidget):
             self._layout.removeWidget(canvas)
             canvas.close()
             canvas.deleteLater()
-        self.empty_text = tr("The picture cannot be drawn: {reason}\nEverything else works. Install an OpenGL driver (Debian: libgl1-mesa-dri libegl1) or set LIBGL_ALWAYS_SOFTWARE=1 "
-                             "and start the program again.", reason=reason)
+        self.empty_text = tr(
+            "The picture cannot be drawn: {reason}\nEverything else works. Install an OpenGL driver (Debian: libgl1-mesa-dri libegl1) "
+            "or set LIBGL_ALWAYS_SOFTWARE=1 and start the program again.",
+            reason=reason,
+        )
         self._show_message()
 
     def showEvent(self, event) -> None:  # noqa: N802
@@ -224,8 +217,8 @@ class SceneView(QWidget):
         self._cost = 0.0
         n = 0 if structure is None else len(structure)
         self._selection = frozenset(k for k in self._selection if k < n)
-        self._measuring = []
-        self._hovered = -1
+        self.gestures.measuring = []
+        self.gestures.hovered = -1
         if self.drawing is not None:
             old_centre, old_radius = self.drawing.extent()
             self.drawing.set_measurements(())
@@ -235,13 +228,13 @@ class SceneView(QWidget):
             if not (near if keep_camera is None else keep_camera):
                 self.drawing.fit()
         self._show_message()
-        self._changed()
+        self.changed()
 
     def show_frame(self, positions: np.ndarray, cell: np.ndarray | None = None) -> None:
         """Playback: the same atoms elsewhere, drawn in place. Raises ValueError for another number of atoms."""
         if self.drawing is not None:
             self.drawing.update_positions(positions, cell)
-            self._changed(moving=True)
+            self.changed(moving=True)
 
     def set_selection(self, atoms: Iterable[int]) -> None:
         """Highlight these atoms."""
@@ -249,17 +242,24 @@ class SceneView(QWidget):
         self._selection = frozenset(int(k) for k in atoms if 0 <= int(k) < n)
         if self.drawing is not None:
             self.drawing.set_selection(self._selection)
-        self._changed()
+        self.changed()
 
     def set_mode(self, mode: str) -> None:
-        """"view", "select", "edit" or "measure"; raises ValueError for another."""
+        """ "view", "select", "edit" or "measure"; raises ValueError for another."""
         if mode not in mouse.MODES:
             raise ValueError(f"There is no mode {mode!r}. Allowed: {', '.join(mouse.MODES)}.")
         self.mode = mode
-        self._box_next = False
+        self.gestures.box_next = False
         if mode != "measure":
             self.clear_measurement()
-        self.setCursor({"view": Qt.CursorShape.ArrowCursor, "select": Qt.CursorShape.CrossCursor, "edit": Qt.CursorShape.PointingHandCursor, "measure": Qt.CursorShape.CrossCursor}[mode])
+        self.setCursor(
+            {
+                "view": Qt.CursorShape.ArrowCursor,
+                "select": Qt.CursorShape.CrossCursor,
+                "edit": Qt.CursorShape.PointingHandCursor,
+                "measure": Qt.CursorShape.CrossCursor,
+            }[mode]
+        )
 
     def set_preset(self, preset: str) -> None:
         """Mouse preset: "default", "ovito", "q-studio", "blender"; raises ValueError for another."""
@@ -274,49 +274,53 @@ class SceneView(QWidget):
             self.drawing.set_style(self._style)
             if "repeat" in changes:
                 self.drawing.fit()
-        self._changed()
+        self.changed()
 
     def set_theme(self, theme: Theme) -> None:
         """Light or dark."""
         self.theme = theme
         self._message.setStyleSheet(f"color: {theme.muted}; font-size: 13pt; background: transparent;")
-        self._banner.setStyleSheet(f"color: {theme.view_text}; background: {theme.alternate}; border: 1px solid {theme.border}; border-radius: 4px; padding: 4px 8px;")
+        self._banner.setStyleSheet(
+            f"color: {theme.view_text}; background: {theme.alternate}; border: 1px solid {theme.border}; border-radius: 4px; padding: 4px 8px;"
+        )
         if self.drawing is not None:
             self.drawing.set_theme(theme)
         self._show_message()
-        self._changed()
+        self.changed()
 
     def set_forces(self, forces: np.ndarray | None) -> None:
         """Arrows for forces (N, 3) eV/Å."""
         if self.drawing is not None:
             self.drawing.set_forces(forces)
-        self._changed()
+        self.changed()
 
     def set_velocities(self, velocities: np.ndarray | None) -> None:
         """Arrows for velocities (N, 3) Å/fs."""
         if self.drawing is not None:
             self.drawing.set_velocities(velocities)
-        self._changed()
+        self.changed()
 
     def set_field(self, field: GridField | None, level: float | None = None) -> float | None:
         """Isosurfaces at ±level (None: a default from the data); returns the level used."""
         used = self.drawing.set_field(field, level) if self.drawing is not None else None
-        self._changed()
+        self.changed()
         return used
 
     def set_slice(self, hkl: tuple[float, float, float] | None, offset: float = 0.5) -> None:
         """A coloured cut through the field along (hkl); None removes it."""
         if self.drawing is not None:
             self.drawing.set_slice(hkl, offset)
-        self._changed()
+        self.changed()
 
-    def set_surface(self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis") -> None:
+    def set_surface(
+        self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis"
+    ) -> None:
         """A body with a value per point instead of the atoms, such as Young's modulus over directions; None brings the atoms back."""
         if self.drawing is not None:
             self.drawing.set_surface(points, triangles, values, title=title, colour_map=colour_map)
             self.drawing.fit()
         self._show_message()
-        self._changed()
+        self.changed()
 
     def set_preview(self, structure: Structure | None) -> None:
         """A ghost of what a builder is about to make."""
@@ -325,22 +329,22 @@ class SceneView(QWidget):
             if structure is not None:
                 self.drawing.fit()
         self._show_message()
-        self._changed()
+        self.changed()
 
     def set_measurements(self, measurements: Iterable[tuple[int, ...]]) -> None:
         """Measurement lines for tuples of 2 to 4 atoms."""
         if self.drawing is not None:
             self.drawing.set_measurements(measurements)
-        self._changed()
+        self.changed()
 
     def clear_measurement(self) -> None:
         """Forget the atoms clicked in measure mode."""
-        self._measuring = []
+        self.gestures.measuring = []
         self.set_measurements(())
 
     def measurement_text(self) -> str:
         """The sentence of the present measurement, "" when fewer than two atoms were clicked."""
-        return measure.sentence(self._structure, tuple(self._measuring)) if self._structure is not None and len(self._measuring) > 1 else ""
+        return measure.sentence(self._structure, tuple(self.gestures.measuring)) if self._structure is not None and len(self.gestures.measuring) > 1 else ""
 
     # ---- camera ----------------------------------------------------------------------------------------------------------------------
     def reset_camera(self) -> None:
@@ -348,25 +352,25 @@ class SceneView(QWidget):
         if self.drawing is not None:
             camera.start(self.canvas.camera)
             self.drawing.fit()
-        self._changed()
+        self.changed()
 
     def fit(self) -> None:
         """Everything in the picture, direction kept."""
         if self.drawing is not None:
             self.drawing.fit()
-        self._changed()
+        self.changed()
 
     def view_along(self, axis: str) -> None:
         """Look along "x", "y", "z", "a", "b", "c" ("-x" from the other side)."""
         if self.drawing is not None:
             self.drawing.look_along(axis)
-        self._changed()
+        self.changed()
 
     def zoom(self, factor: float) -> None:
         """Make everything `factor` times larger."""
         if self.drawing is not None:
             camera.zoom(self.canvas.camera, factor)
-        self._changed(moving=True)
+        self.changed(moving=True)
 
     def projector(self) -> Projector:
         """The camera as numbers, for picking and tests. Raises RunError where nothing is drawn."""
@@ -386,7 +390,10 @@ class SceneView(QWidget):
         return int(self.drawing.drawn.owner[row]) if row >= 0 else -1
 
     def screenshot(self, path: str | Path | None = None, scale: float = 1.0, transparent: bool = False) -> np.ndarray:
-        """The picture as (height, width, 3 or 4) uint8 at `scale` times the widget's size, drawn off screen; written to `path` if given. Raises RunError where nothing can be drawn."""
+        """The picture as (height, width, 3 or 4) uint8 at `scale` times the widget's size, drawn off screen; written to `path` if given.
+
+        Raises RunError where nothing can be drawn.
+        """
         if self.drawing is None:
             raise RunError("There is no picture to save.", hint="OpenGL is missing on this display.")
         size = (round(self.width() * scale), round(self.height() * scale))
@@ -396,7 +403,7 @@ class SceneView(QWidget):
         return image
 
     # ---- drawing ---------------------------------------------------------------------------------------------------------------------
-    def _changed(self, moving: bool = False) -> None:
+    def changed(self, moving: bool = False) -> None:
         """Schedule one paint. While things move the picture is drawn fast, and once more in full quality when they stop."""
         app = QApplication.instance()
         if app is not None and QThread.currentThread() is not app.thread():
@@ -418,7 +425,7 @@ class SceneView(QWidget):
 
     def _draw_still(self) -> None:
         if self.drawing is not None:
-            self._changed()
+            self.changed()
 
     def _set_passes(self, still: bool) -> None:
         """Full quality when nothing moves, unless that would take more than a second on this machine; without bonds while a slow picture moves."""
@@ -464,166 +471,19 @@ class SceneView(QWidget):
         super().resizeEvent(event)
         self._place_overlays()
 
-    # ---- mouse -----------------------------------------------------------------------------------------------------------------------
+    # ---- keys ------------------------------------------------------------------------------------------------------------------------
     def start_box(self) -> None:
         """The next drag selects in a box, whatever the mode."""
-        self._box_next = True
+        self.gestures.box_next = True
         self.setCursor(Qt.CursorShape.CrossCursor)
 
     def keyPressEvent(self, event) -> None:  # noqa: N802
         if event.key() == Qt.Key.Key_B and not event.modifiers():
             self.start_box()
-        elif event.key() == Qt.Key.Key_Escape and (self._box_next or self._measuring or self._press is not None):
-            self._cancel()
+        elif event.key() == Qt.Key.Key_Escape and self.gestures.busy:
+            self.gestures.cancel()
         else:
             super().keyPressEvent(event)
-
-    def _cancel(self) -> None:
-        self._box_next, self._press = False, None
-        self._rubber.hide()
-        if self._dragged:
-            self._dragged = []
-            self._redraw_structure()
-        self.set_mode(self.mode)
-        self.clear_measurement()
-
-    def _redraw_structure(self) -> None:
-        if self.drawing is not None and self._structure is not None:
-            self.drawing.update_positions(self._structure.positions, self._structure.cell)
-            self._changed()
-
-    def pressed(self, event: QMouseEvent) -> None:
-        """A button went down on the canvas."""
-        self.setFocus(Qt.FocusReason.MouseFocusReason)
-        button = _BUTTONS.get(event.button())
-        if button is None or self.drawing is None:
-            return
-        self._press = self._last = event.position()
-        self._moved = False
-        self._dragged, self._drag_vector = [], np.zeros(3)
-        self._action = "box" if self._box_next and button == "left" else mouse.action(self.preset, self.mode, button, _modifiers(event))
-        if self.mode == "edit" and button == "left" and not self._box_next and not _modifiers(event):
-            atom = self.atom_at(self._press.x(), self._press.y())
-            if atom >= 0:
-                self._dragged = sorted(self._selection) if atom in self._selection else [atom]
-                self._action = "move"
-        event.accept()
-
-    def moved(self, event: QMouseEvent) -> None:
-        """The mouse moved over the canvas."""
-        if self.drawing is None:
-            return
-        at = event.position()
-        if self._press is None:
-            self._hover(at)
-            return
-        if not self._moved and max(abs(at.x() - self._press.x()), abs(at.y() - self._press.y())) < _CLICK_PIXELS:
-            return
-        self._moved = True
-        dx, dy = at.x() - self._last.x(), at.y() - self._last.y()
-        self._last = at
-        view = self.canvas.camera
-        if self._action == "rotate":
-            camera.rotate(view, dx, dy)
-        elif self._action == "pan":
-            camera.pan(view, self.projector(), dx, dy)
-        elif self._action == "zoom":
-            camera.zoom(view, 1.01 ** -dy)
-        elif self._action == "roll":
-            camera.roll(view, 0.4 * dx)
-        elif self._action == "box":
-            self._rubber.setGeometry(QRect(self._press.toPoint(), at.toPoint()).normalized())
-            self._rubber.show()
-            return
-        elif self._action == "move" and self._structure is not None:
-            origin = self._structure.positions[self._dragged[0]]
-            self._drag_vector = self.projector().plane_vector(at.x() - self._press.x(), at.y() - self._press.y(), origin)
-            now = np.array(self._structure.positions)
-            now[self._dragged] += self._drag_vector
-            self.drawing.update_positions(now)
-            self.drag_moved.emit(list(self._dragged), self._drag_vector.copy())
-        else:
-            return
-        self._changed(moving=True)
-
-    def released(self, event: QMouseEvent) -> None:
-        """A button went up: the end of a drag, or a click."""
-        if self._press is None or self.drawing is None:
-            return
-        start, moved, action, at = self._press, self._moved, self._action, event.position()
-        self._press, self._action = None, None
-        self._rubber.hide()
-        if not moved:
-            self._dragged = []
-            self._clicked(event)
-        elif action == "box":
-            rows = in_box(self.projector(), (start.x(), start.y()), (at.x(), at.y()), self.drawing.drawn.positions)
-            self._box_next = False
-            self.set_mode(self.mode)
-            self.box_selected.emit(sorted({int(k) for k in self.drawing.drawn.owner[rows]}), event.modifiers())
-        elif action == "move":
-            atoms, self._dragged = self._dragged, []
-            self.drag_finished.emit(atoms, self._drag_vector.copy())
-        event.accept()
-
-    def _clicked(self, event: QMouseEvent) -> None:
-        at = event.position()
-        atom = self.atom_at(at.x(), at.y())
-        if event.button() == Qt.MouseButton.RightButton:
-            self.context_requested.emit(atom, event.globalPosition().toPoint())
-        elif event.button() != Qt.MouseButton.LeftButton:
-            return
-        elif atom < 0:
-            if self.mode == "measure":
-                self.clear_measurement()
-            self.empty_clicked.emit()
-        elif self.mode == "measure":
-            self._measure(atom)
-        else:
-            self.atom_clicked.emit(atom, event.modifiers())
-
-    def _measure(self, atom: int) -> None:
-        if len(self._measuring) == 4 or atom in self._measuring:
-            self._measuring = []
-        self._measuring.append(atom)
-        self.set_selection(self._measuring)
-        self.set_measurements([tuple(self._measuring)] if len(self._measuring) > 1 else [])
-        if len(self._measuring) > 1:
-            self.measured.emit(list(self._measuring))
-
-    def double_pressed(self, event: QMouseEvent) -> None:
-        """Double click: an atom is reported; beside every atom the picture is fitted."""
-        if self.drawing is None:
-            return
-        atom = self.atom_at(event.position().x(), event.position().y())
-        if atom >= 0:
-            self.double_clicked.emit(atom)
-        elif event.button() == Qt.MouseButton.LeftButton:
-            self.fit()
-
-    def wheeled(self, event: QWheelEvent) -> None:
-        """Zoom towards the mouse."""
-        if self.drawing is None:
-            return
-        steps = event.angleDelta().y() / 120.0
-        if steps:
-            camera.zoom_at(self.canvas.camera, self.projector(), 1.15 ** steps, event.position().x(), event.position().y())
-            self._changed(moving=True)
-        event.accept()
-
-    def left(self) -> None:
-        """The mouse left the canvas."""
-        if self._hovered >= 0:
-            self._hovered = -1
-            self.atom_hovered.emit(-1)
-
-    def _hover(self, at: QPointF) -> None:
-        if len(self.drawing.drawn.positions) > _HOVER_LIMIT:
-            return
-        atom = self.atom_at(at.x(), at.y())
-        if atom != self._hovered:
-            self._hovered = atom
-            self.atom_hovered.emit(atom)
 
     # ---- dropped files ---------------------------------------------------------------------------------------------------------------
     def dragEnterEvent(self, event) -> None:  # noqa: N802
@@ -645,6 +505,7 @@ def opengl_missing() -> str:
     if os.environ.get("QCAD_NO_OPENGL"):
         return tr("QCAD_NO_OPENGL is set.")
     from PySide6.QtGui import QOffscreenSurface, QOpenGLContext
+
     wish = QSurfaceFormat.defaultFormat()
     context, surface = QOpenGLContext(), QOffscreenSurface()
     context.setFormat(wish)
@@ -655,7 +516,3 @@ def opengl_missing() -> str:
     version = context.format().version()
     context.doneCurrent()
     return "" if tuple(version) >= (3, 2) else tr("OpenGL {version} is too old, 3.2 is needed.", version=".".join(map(str, version)))
-
-
-def _modifiers(event: QMouseEvent) -> frozenset[str]:
-    return frozenset(name for key, name in _KEYS.items() if event.modifiers() & key)

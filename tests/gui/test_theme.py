@@ -1,4 +1,5 @@
 """Light and dark: readable, switchable, complete."""
+
 from __future__ import annotations
 
 from dataclasses import fields

@@ -1,7 +1,9 @@
-"""Tests with real windows: they need a display and a process of their own each, so they are only collected where `QT_QPA_PLATFORM=xcb` says so (installer/test.sh does, file by file).
+"""Tests with real windows: they need a display and a process of their own each, so they are only collected where `QT_QPA_PLATFORM=xcb`
+says so (installer/test.sh does, file by file).
 
 By hand:  QT_QPA_PLATFORM=xcb xvfb-run -a -s "-screen 0 1600x1000x24 +extension GLX" python -m pytest -m gl tests/gui/pixels/test_scene_view.py
 """
+
 from __future__ import annotations
 
 import os
@@ -17,6 +19,7 @@ def silicon():
     from ase.build import bulk
 
     from solvers.core.structure import Structure
+
     return Structure.from_atoms(bulk("Si", "diamond", a=5.43, cubic=True))
 
 
@@ -25,6 +28,7 @@ def salt():
     from ase.build import bulk
 
     from solvers.core.structure import Structure
+
     return Structure.from_atoms(bulk("NaCl", "rocksalt", a=5.64, cubic=True))
 
 
@@ -32,6 +36,7 @@ def salt():
 def view(qtbot):
     """A shown SceneView of 640 × 480; shut down after the test."""
     from qcad_gui.scene.view import SceneView
+
     out = SceneView()
     out.resize(640, 480)
     qtbot.addWidget(out)

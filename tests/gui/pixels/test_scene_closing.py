@@ -1,4 +1,5 @@
 """Opening and closing many times leaves nothing behind."""
+
 from __future__ import annotations
 
 import gc
@@ -13,6 +14,7 @@ pytestmark = pytest.mark.gl
 
 def test_twenty_windows_open_and_close_and_none_is_left(qtbot, silicon):
     from qcad_gui.scene.view import SceneView
+
     left = []
     for _ in range(20):
         window = QMainWindow()
@@ -39,6 +41,7 @@ def test_twenty_windows_open_and_close_and_none_is_left(qtbot, silicon):
 def test_a_window_closed_by_its_parent_only(qtbot, silicon):
     """The user clicks the cross: no shut_down call of ours before; the view's own closeEvent is not sent to children, destruction must still be clean."""
     from qcad_gui.scene.view import SceneView
+
     window = QMainWindow()
     view = SceneView(window)
     window.setCentralWidget(view)

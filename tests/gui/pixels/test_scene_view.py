@@ -1,4 +1,5 @@
 """The real view under a real (virtual) display, driven by real mouse events."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -20,7 +21,7 @@ def seen(view) -> np.ndarray:
     QApplication.processEvents()
     image = view.grab().toImage().convertToFormat(view.grab().toImage().Format.Format_RGB888)
     raw = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.bytesPerLine())
-    return raw[:, :3 * image.width()].reshape(image.height(), image.width(), 3).copy()
+    return raw[:, : 3 * image.width()].reshape(image.height(), image.width(), 3).copy()
 
 
 def at(view, atom: int) -> QPoint:
@@ -44,8 +45,11 @@ def _move(view, to: QPoint, button, modifiers) -> None:
     """QTest.mouseMove carries no button; a real drag does."""
     from PySide6.QtCore import QEvent
     from PySide6.QtGui import QMouseEvent
+
     place = QPointF(to)
-    QApplication.sendEvent(view.canvas, QMouseEvent(QEvent.Type.MouseMove, place, QPointF(view.canvas.mapToGlobal(to)), Qt.MouseButton.NoButton, button, modifiers))
+    QApplication.sendEvent(
+        view.canvas, QMouseEvent(QEvent.Type.MouseMove, place, QPointF(view.canvas.mapToGlobal(to)), Qt.MouseButton.NoButton, button, modifiers)
+    )
 
 
 def test_the_screen_shows_the_structure(qtbot, view, silicon):
@@ -130,8 +134,16 @@ def test_pan_zoom_and_views(qtbot, view, silicon):
     drag(qtbot, view, QPoint(300, 200), QPoint(340, 170), Qt.MouseButton.MiddleButton)
     assert view.project(silicon.positions[:1])[0] - [start.x(), start.y()] == pytest.approx([40, -30], abs=1.5)
     pixel = view.project(silicon.positions[:1])[0]
-    event = QWheelEvent(QPointF(*pixel), QPointF(view.canvas.mapToGlobal(QPoint(*map(int, pixel)))), QPoint(), QPoint(0, 240), Qt.MouseButton.NoButton, Qt.KeyboardModifier.NoModifier,
-                        Qt.ScrollPhase.NoScrollPhase, False)
+    event = QWheelEvent(
+        QPointF(*pixel),
+        QPointF(view.canvas.mapToGlobal(QPoint(*map(int, pixel)))),
+        QPoint(),
+        QPoint(0, 240),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
     scale = view.canvas.camera.GetParallelScale()
     QApplication.sendEvent(view.canvas, event)
     assert view.canvas.camera.GetParallelScale() == pytest.approx(scale / 1.15**2)
@@ -262,6 +274,7 @@ def test_notes_are_shown_over_the_picture(qtbot, view, silicon):
 
 def test_another_thread_is_refused(qtbot, view, silicon):
     import threading
+
     caught = []
 
     def intrude():

@@ -1,4 +1,5 @@
 """Scene tests draw with EGL: no display, no Qt."""
+
 from __future__ import annotations
 
 import os
@@ -26,12 +27,14 @@ def salt() -> Structure:
 @pytest.fixture
 def gaussian():
     """field(width, at, n): a normalised Gaussian in a triclinic cell, periodic."""
+
     def make(width: float = 0.8, at=(0.5, 0.5, 0.5), n: int = 48, sign: float = 1.0) -> GridField:
         cell = np.array([[6.0, 0.0, 0.0], [1.5, 6.5, 0.0], [-0.7, 1.1, 7.0]])
         grid = np.stack(np.meshgrid(*(np.arange(n) / n for _ in range(3)), indexing="ij"), axis=-1)
         offset = grid - np.asarray(at)
         r2 = (((offset - np.rint(offset)) @ cell) ** 2).sum(axis=-1)
         return GridField(sign * np.exp(-0.5 * r2 / width**2), cell, "e/Å³", "test density")
+
     return make
 
 
@@ -44,6 +47,7 @@ def drawing():
     from qcad_gui.scene.draw import Drawing
     from qcad_gui.scene.styles import Style
     from qcad_gui.theme import LIGHT
+
     open_ones = []
 
     def make(structure=None, *, theme=LIGHT, size=(400, 300), ratio=1.0, **style):
@@ -66,7 +70,9 @@ def drawing():
 @pytest.fixture
 def shoot():
     """(height, width, 3) uint8 of a drawing."""
+
     def take(drawing):
         drawing.plotter.render()
         return np.array(drawing.plotter.screenshot(None, return_img=True))
+
     return take

@@ -1,4 +1,5 @@
 """The picture's bonds: the same as a brute-force search, across faces, in tiny and skewed cells."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """The camera's moves, as pixels."""
+
 from __future__ import annotations
 
 import numpy as np

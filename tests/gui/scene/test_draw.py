@@ -1,4 +1,5 @@
 """Structures as actors: what stands in the picture, and that drawing never writes into the data."""
+
 from __future__ import annotations
 
 import time
@@ -164,6 +165,7 @@ def test_changing_cells_are_followed(drawing, silicon):
     picture = drawing(silicon)
     picture.update_positions(silicon.positions * 1.1, silicon.cell * 1.1)
     from vtkmodules.util.numpy_support import vtk_to_numpy
+
     corners = vtk_to_numpy(picture.cell_lines.data.GetPoints().GetData())
     assert corners.max() == pytest.approx(5.43 * 1.1, rel=1e-6)
 
@@ -233,6 +235,7 @@ def test_field_both_signs_level_and_note(drawing, shoot, silicon, gaussian):
 
 def test_elastic_surface_replaces_the_atoms_and_gives_them_back(drawing, shoot, silicon):
     import pyvista
+
     picture = drawing(silicon)
     plain = shoot(picture)
     sphere = pyvista.Sphere(theta_resolution=30, phi_resolution=30)
@@ -241,6 +244,7 @@ def test_elastic_surface_replaces_the_atoms_and_gives_them_back(drawing, shoot, 
     picture.fit()
     assert picture.body.actor.GetVisibility() and not picture.atoms.actor.GetVisibility() and not picture.sticks.actor.GetVisibility()
     from vtkmodules.util.numpy_support import vtk_to_numpy
+
     normals = vtk_to_numpy(picture.body.data.GetPointData().GetNormals())
     assert (np.einsum("ni,ni->n", normals, points) > 0).all(), "lit from outside"
     assert shoot(picture).std() > 10

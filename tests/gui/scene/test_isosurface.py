@@ -1,4 +1,5 @@
 """Isosurfaces and slices against closed forms."""
+
 from __future__ import annotations
 
 import numpy as np

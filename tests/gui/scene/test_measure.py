@@ -1,4 +1,5 @@
 """Distances and angles through periodic images."""
+
 from __future__ import annotations
 
 import itertools

@@ -1,4 +1,5 @@
 """Stills and films as files."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -47,7 +48,7 @@ def test_series_and_gif(tmp_path, drawing, silicon):
     assert [path.name for path in files] == [f"run-0000{k}.png" for k in range(4)]
     images = [np.asarray(Image.open(path)) for path in files]
     assert all((images[k] != images[k + 1]).any() for k in range(3))
-    gif, = movie.record(picture, frames_of(silicon, 4), tmp_path / "run.gif", size=(160, 120), fps=10)
+    (gif,) = movie.record(picture, frames_of(silicon, 4), tmp_path / "run.gif", size=(160, 120), fps=10)
     with Image.open(gif) as film:
         assert film.n_frames == 4 and film.info["duration"] == 100 and film.info["loop"] == 0
     assert np.array_equal(picture.drawn.positions, silicon.positions), "the window's own picture stands still"

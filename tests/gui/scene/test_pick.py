@@ -1,4 +1,5 @@
 """From pixels to atoms and back, at every pixel ratio, in both projections."""
+
 from __future__ import annotations
 
 import numpy as np

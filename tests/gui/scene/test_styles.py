@@ -1,4 +1,5 @@
 """Colours, radii and the style's own checks."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,8 +9,16 @@ from qcad_gui.scene import styles
 from qcad_gui.scene.styles import Style
 
 
-@pytest.mark.parametrize("change, words", [({"representation": "blob"}, "Allowed: ball and stick"), ({"repeat": (0, 1, 1)}, "Allowed: three whole numbers from 1 to 20"),
-                                           ({"colour_map": "rainbow"}, "Allowed: viridis"), ({"labels": "x"}, "Allowed: labels"), ({"bond_reach": -1.0}, "Allowed: above 0")])
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        ({"representation": "blob"}, "Allowed: ball and stick"),
+        ({"repeat": (0, 1, 1)}, "Allowed: three whole numbers from 1 to 20"),
+        ({"colour_map": "rainbow"}, "Allowed: viridis"),
+        ({"labels": "x"}, "Allowed: labels"),
+        ({"bond_reach": -1.0}, "Allowed: above 0"),
+    ],
+)
 def test_impossible_styles_are_refused_with_what_is_allowed(change, words):
     with pytest.raises(ValueError, match=words):
         Style().but(**change)
