@@ -8,6 +8,7 @@ MAY_START_PROCESSES = {
     "solvers/core/process.py": "the one place that spawns",
     "solvers/cli/admin.py": "opens the window as a child",
     "solvers/validate/peers/abinit.py": "runs the peer code",
+    "solvers/validate/peers/espresso.py": "runs the peer code",
 }
 
 
