@@ -73,7 +73,8 @@ def _demo(args: argparse.Namespace) -> int:
     picture = pictures.young_modulus(material, folder / "silicon-young.png")
     flags.say(f"wrote {picture}")
     with Project.open(project) as opened:
-        opened.import_jobs()
+        if not opened.read_only:  # a window that owns it takes the jobs in itself
+            opened.import_jobs()
     wall = time.monotonic() - started
     if args.json:
         print(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -72,6 +72,13 @@ class Result:
             values[name] = array
         object.__setattr__(self, "values", values)
         object.__setattr__(self, "warnings", tuple(self.warnings))
+
+    def signed(self, run_id: str) -> Result:
+        """The same result whose material names the run it came from: a number in a deck leads back to its job."""
+        if self.material is None:
+            return self
+        origin = dict(self.material.get("provenance", {}))
+        return replace(self, material={**self.material, "provenance": {**origin, "run_ids": [*origin.get("run_ids", []), run_id]}})
 
     @property
     def exit_code(self) -> int:

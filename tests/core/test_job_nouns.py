@@ -60,3 +60,9 @@ def test_calculator_text_forms(tmp_path):
     with pytest.raises(MissingError, match="emt"):
         CalculatorSpec.coerce("emmt").create()
     assert CalculatorSpec.coerce("emt").create().implemented_properties
+
+
+def test_a_signed_material_names_its_run():
+    material = {"name": "Cu", "provenance": {"run_ids": ["first"], "method": "x"}}
+    assert Result({}, material=material).signed("second").material["provenance"] == {"run_ids": ["first", "second"], "method": "x"}
+    assert Result({}).signed("second").material is None and material["provenance"]["run_ids"] == ["first"]
