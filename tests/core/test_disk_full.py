@@ -144,3 +144,22 @@ def test_the_nth_call_of_a_worker_fails(tmp_path, manager, spec, silicon, monkey
     assert failures > 15 and failing.calls < at
 
 
+
+
+def test_the_nth_call_of_an_edit_fails(tmp_path, monkeypatch):
+    """An edit with a large array: at whichever call the disk fails, it happened wholly or not at all, and the next one works."""
+    from test_sealed import Failing
+
+    from solvers.core.structure import Structure
+    with Project.create(tmp_path / "p.qcad") as project:
+        node = project.add_node("structure", "s", Structure([1] * 50000, np.zeros((50000, 3))))
+        value = 0.0
+        for at in (1, 2, 3):
+            monkeypatch.setattr(sealed, "disk", Failing(at, errno.ENOSPC))
+            with pytest.raises(StorageError, match="the disk is full"):
+                project.change(node.id, "edit", payload=Structure([1] * 50000, np.full((50000, 3), float(at))))
+            monkeypatch.setattr(sealed, "disk", sealed.Disk())
+            assert project.node(node.id).payload.positions[0, 0] == value and project.history()[1] == at
+            value = at + 0.5
+            project.change(node.id, "edit", payload=Structure([1] * 50000, np.full((50000, 3), value)))
+        assert project.history()[1] == 4
