@@ -69,8 +69,8 @@ def test_public_names_exist(root):
     import importlib
 
     import solvers
-    for package in (solvers, *(importlib.import_module(f"solvers.{name}") for name in ("build", "io", "dft", "md", "mlff", "continuum", "analysis",
-    "neighbours"))):
+    names = ("build", "io", "dft", "md", "mlff", "continuum", "neighbours")
+    for package in (solvers, *(importlib.import_module(f"solvers.{name}") for name in names)):
         assert package.__doc__
         for name in getattr(package, "__all__", ()):
             assert getattr(package, name) is not None, f"{package.__name__}.{name}"
