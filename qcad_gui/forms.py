@@ -323,6 +323,7 @@ class Binding:
 
     def __init__(self, widget: QWidget, read: Callable[[], Any], write: Callable[[Any], None], changed: Any = None):
         self.widget, self.read, self.write = widget, read, write
+        widget.binding = self  # lives as long as the widget; Qt holds bound methods weakly
         signal, self._get, self._set = _access(widget)
         signal.connect(self._from_widget)
         if changed is not None:

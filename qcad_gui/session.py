@@ -273,6 +273,8 @@ class Session(QObject):
                 self._select(())
                 self.current_changed.emit("")
                 self.shown_changed.emit()
+        elif snapshot is not None and not self.current and how != "do":  # what undo brought back
+            self.set_current(node_id)
         elif snapshot is not None and (before is None or before.payload is not snapshot.payload):
             self.structure_changed.emit(node_id)
             if node_id == self.current:

@@ -27,13 +27,13 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "molecule": {"name": "H2O"},
     "supercell": {"size": "2x2x2"},
     "strain": {"strain": "0.01 0 0 0 0 0"},
-    "translate": {"by": "0.5 0.5 0.5"},
+    "translate": {"vector": "0.5 0.5 0.5"},
     "move": {"by": "0.1 0 0"},
     "add": {"symbol": "Si", "position": "0 0 0"},
     "set_element": {"symbol": "Ge"},
-    "substitute": {"symbol": "Ge", "count": 1},
+    "substitute": {"to": "Ge", "count": 1},
     "vacancy": {"count": 1},
-    "slab": {"hkl": "1 1 1"},
+    "slab": {"plane": "1 1 1"},
 }
 
 
@@ -75,6 +75,9 @@ class BuilderDialog(Dialog):
     def _first_values(self) -> dict[str, Any]:
         """What the session already knows: the selected atoms."""
         fields = self.form.fields
+        if self.builder_name == "set_cell" and self.start is not None and self.start.volume > 0:
+            names = ("a", "b", "c", "alpha", "beta", "gamma")
+            return {name: round(float(value), 6) for name, value in zip(names, self.start.to_atoms().cell.cellpar(), strict=True)}
         values = {name: value for name, value in EXAMPLES.get(self.builder_name, {}).items() if name in fields}
         chosen = ",".join(map(str, sorted(self.session.selection)))
         if chosen and "indices" in fields and self.tool.needs_structure:

@@ -51,7 +51,7 @@ class ProjectPanel(Panel):
         column.addWidget(self.tree, 1)
         session.nodes_changed.connect(self.later)
         session.project_changed.connect(self.later)
-        session.current_changed.connect(self.now)
+        session.current_changed.connect(self._mark)
 
     def refresh(self) -> None:
         """Build the tree again, keeping what was folded."""
@@ -76,6 +76,15 @@ class ProjectPanel(Panel):
             item.setExpanded(node.id not in folded)
             if node.id == self.session.current:
                 self.tree.setCurrentItem(item)
+
+    def _mark(self, *_: object) -> None:
+        """Another node is current. The tree is not built again here: this may be called from one of its own signals."""
+        with QSignalBlocker(self.tree):
+            for item in self._items():
+                if item.data(0, Qt.ItemDataRole.UserRole) == self.session.current:
+                    self.tree.setCurrentItem(item)
+                    return
+        self.later()
 
     @staticmethod
     def _shown_name(node, parent) -> str:

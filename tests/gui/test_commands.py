@@ -1,0 +1,124 @@
+"""The command table: ids, shortcuts, menus, toolbar, conditions, icons; and that every command runs where it is possible."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QToolButton
+
+from qcad_gui.commands import BY_ID, COMMANDS, MENUS, find
+from qcad_gui.guide import next_step
+from qcad_gui.window import DIALOGS, missing_icons
+from solvers.core.fields import GridField
+from solvers.core.trajectory import Trajectory
+
+
+def test_ids_and_shortcuts_are_unique():
+    assert len(BY_ID) == len(COMMANDS)
+    keys = [key for command in COMMANDS for key in command.shortcut.split(";") if key]
+    assert len(keys) == len(set(keys)) > 30
+    assert all(not QKeySequence(key).isEmpty() for key in keys)
+    assert {command.menu for command in COMMANDS} == {name for name, _ in MENUS}
+
+
+def test_single_keys_belong_to_the_scene():
+    for command in COMMANDS:
+        for key in filter(None, command.shortcut.split(";")):
+            if "Ctrl" not in key and not key.startswith("F"):
+                assert command.scope == "scene" or key == "F", f"{command.id} would be triggered while typing"
+
+
+def test_every_icon_is_there():
+    assert missing_icons() == []
+
+
+def test_menus_and_toolbar_are_made_from_the_table(window):
+    for command in COMMANDS:
+        action = window.actions_by_id[command.id]
+        assert action in window.menus[command.menu].actions()
+        assert action.toolTip() == command.tooltip and action.isCheckable() is (command.checked is not None)
+    buttons = [button for button in window.toolbar.findChildren(QToolButton) if button.defaultAction() is not None]
+    assert {button.defaultAction().objectName() for button in buttons} == {command.id for command in COMMANDS if command.toolbar}
+
+
+@pytest.mark.parametrize("words, first", [("supercell", "build.supercell"), ("dark", "view.dark"), ("elastic", "calculate.elastic"), ("deck", "results.deck"), ("undo", "edit.undo"),
+                                          ("space group", "build.crystal"), ("sprcl", "build.supercell"), ("ctrl+k nothing", None)])
+def test_finding(words, first):
+    found = find(words)
+    assert (found[0].id if found else None) == first
+
+
+def test_conditions_follow_the_session(window, session, silicon, qtbot):
+    window.refresh()
+    enabled = {name for name, action in window.actions_by_id.items() if action.isEnabled()}
+    assert "file.open" in enabled and "build.bulk" in enabled
+    assert not enabled & {"build.supercell", "calculate.scf", "edit.delete", "edit.undo", "play.toggle", "results.deck", "file.export_structure"}
+    session.add("structure", "Si2", silicon)
+    window.refresh()
+    enabled = {name for name, action in window.actions_by_id.items() if action.isEnabled()}
+    assert {"build.supercell", "calculate.scf", "edit.undo", "file.export_structure"} <= enabled and "edit.delete" not in enabled
+    session.set_mode("edit")
+    session.select([0])
+    window.refresh()
+    assert window.actions_by_id["edit.delete"].isEnabled() and window.actions_by_id["view.mode_edit"].isChecked()
+    assert "New Si2" in window.actions_by_id["edit.undo"].text()
+    session.read_only = "somebody"
+    window.refresh()
+    enabled = {name for name, action in window.actions_by_id.items() if action.isEnabled()}
+    assert not enabled & {"edit.delete", "edit.undo", "build.bulk"} and not window.owner.isHidden() and "somebody" in window.owner_text.text()
+    session.read_only = ""
+
+
+def test_an_impossible_command_says_so(window, said):
+    window.run_command("build.supercell")
+    assert any("not possible" in text for text in said())
+
+
+def test_every_possible_command_runs(window, session, silicon, qtbot, calm, monkeypatch, said):
+    """Everything but quitting and the system's file dialogs, on a session that has a structure, frames, forces, a field and a selection."""
+    from PySide6.QtWidgets import QFileDialog
+    for name in ("getOpenFileNames", "getSaveFileName", "getOpenFileName"):
+        monkeypatch.setattr(QFileDialog, name, staticmethod(lambda *args, **kwargs: ([] if args and "Open" in str(args[1:2]) else "", "")))
+    monkeypatch.setattr(QFileDialog, "getExistingDirectory", staticmethod(lambda *args, **kwargs: ""))
+    ran = 0
+    for command in COMMANDS:
+        if command.id in ("file.quit", "file.new", "view.full"):
+            continue
+        if not session.nodes or session.structure is None:
+            session.add("structure", "Si2", silicon)
+        session.set_mode("edit")
+        session.select([0])
+        session.forces = np.ones((2, 3))
+        session.field = GridField(np.ones((4, 4, 4)), silicon.cell, "e/Å³", "density")
+        if command.menu == "play":
+            session.set_frames(Trajectory.from_frames([silicon, silicon]), at=0)
+        if not command.enabled(session):
+            assert command.id.startswith("results.") or command.id in ("edit.redo",), command.id
+            continue
+        window.run_command(command.id)
+        ran += 1
+        for dialog in list(window.dialogs.values()):
+            dialog.close()
+        session.set_frames(None)
+        calm(session)
+    assert ran > 55
+    assert not [text for text in said() if "mistake" in text]
+
+
+def test_dialog_names_of_commands_exist(window, session, silicon):
+    session.add("structure", "Si2", silicon)
+    assert set(DIALOGS) >= {"builder", "palette", "settings", "deck", "keep"}
+
+
+def test_the_next_step_leads_the_whole_way(window, session, silicon):
+    assert "Ctrl+O" in next_step(session)
+    session.add("structure", "Si2", silicon)
+    assert "relax" in next_step(session)
+    window.refresh()
+    assert window.guide.buttons["structure"].text().startswith("✓") and window.guide.buttons["relax"].property("stage") == "next"
+    session.set_mode("measure")
+    assert "distance" in next_step(session)
+    session.set_mode("view")
+    window.session.set_current("")
+    window.refresh()
+    assert window.hint.text()
