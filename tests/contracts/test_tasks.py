@@ -30,6 +30,21 @@ def test_resume_is_bit_for_bit(name, params):
     assert sum("resumed" in law for law in done) >= 2
 
 
+def test_elastic_resumes_bit_for_bit():
+    task = tasks.get("elastic")
+    done = check_task(task.run, from_dict(task.params_class(), {}), {"structure": Structure.from_atoms(bulk("Cu")), "calculator": CalculatorSpec("emt")})
+    assert sum("resumed" in law for law in done) == 3
+
+
+def test_scf_resumes_bit_for_bit_and_stays_when_it_had_converged():
+    atoms = bulk("Si")
+    atoms.rattle(0.02, seed=1)
+    task = tasks.get("scf")
+    params = from_dict(task.params_class(), {"cutoff": 120, "kpts": "2x2x2", "xc": "LDA", "device": "cpu"})
+    done = check_task(task.run, params, {"structure": Structure.from_atoms(atoms)}, last_tolerance=3e-4)
+    assert sum("resumed" in law for law in done) == 3
+
+
 def forgetful(params, inputs, *, resume=None):
     """Forgets half of its state."""
     x = 1.0 if resume is None else float(resume["x"])
