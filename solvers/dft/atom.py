@@ -114,6 +114,12 @@ def _radial() -> _Radial:
     return _Radial()
 
 
+def radial_weights() -> np.ndarray:
+    """r² dr on the radial mesh, bohr³."""
+    mesh = _radial()
+    return mesh.weight * mesh.r**2
+
+
 class _Shell:
     """Basis and fixed operators of one angular momentum."""
 
@@ -137,7 +143,7 @@ class _Shell:
         return energies, self.basis @ vectors
 
 
-def _hardness(pseudo: Pseudopotential) -> float:
+def hardness(pseudo: Pseudopotential) -> float:
     """Wavenumber beyond which no projector and no local part of the potential reaches, 1/bohr."""
     q = torch.linspace(1.0, 60.0, 600, dtype=torch.float64)
     parts = [pseudo.local(q).abs() * q**2 / pseudo.charge]
@@ -150,12 +156,24 @@ def _hardness(pseudo: Pseudopotential) -> float:
     return min(reach, 40.0)
 
 
-@cache
-def _solve(pseudo: Pseudopotential) -> RadialAtom:
+@dataclass(frozen=True)
+class Solution:
+    """The self-consistent radial problem: occupied shells (l, index, electrons), bases per l, density and potential (local + screening) on the mesh."""
+
+    occupied: list[tuple[int, int, float]]
+    blocks: dict[int, _Shell]
+    density: np.ndarray
+    potential: np.ndarray
+    solved: dict[int, tuple[np.ndarray, np.ndarray]]
+    converged: bool
+    steps: int
+
+
+def self_consistent(pseudo: Pseudopotential, wavenumber: float) -> Solution:
+    """The free atom in the basis up to `wavenumber` (1/bohr). Raises RunError when it diverges."""
     mesh, xc = _radial(), functional("LDA")
     occupied = shells(pseudo.configuration)
     weight = mesh.weight * mesh.r**2
-    wavenumber = _hardness(pseudo)
     blocks = {l: _Shell(pseudo, l, wavenumber, mesh) for l in {l for l, _, _ in occupied}}
     local = mesh.local(pseudo)
 
@@ -163,34 +181,37 @@ def _solve(pseudo: Pseudopotential) -> RadialAtom:
         _, v, _ = xc.evaluate(torch.as_tensor(density)[None])
         return mesh.hartree(density) + v[0].numpy()
 
-    def fill(potential: np.ndarray):
-        solved = {l: block.solve(local + potential, weight) for l, block in blocks.items()}
-        density = sum(count * solved[l][1][:, n] ** 2 for l, n, count in occupied) / (4 * math.pi)
-        return density, solved
-
     # start from the charge of a Gaussian of one bohr
-    guess = pseudo.charge * np.exp(-(mesh.r**2)) / math.pi**1.5
-    potential = screening(guess)
+    density = pseudo.charge * np.exp(-(mesh.r**2)) / math.pi**1.5
+    potential = screening(density)
     history: list[tuple[np.ndarray, np.ndarray]] = []
-    converged, density, solved, step = False, guess, {}, 0
-    metric = np.sqrt(weight)
+    converged, solved, step = False, {}, 0
     while step < _MAX_STEPS and not converged:
         step += 1
         previous = density
-        density, solved = fill(potential)
-        if 4 * math.pi * float(np.abs(density - previous) @ weight) < _DENSITY_TOLERANCE:
-            converged = True
-            continue
-        history = [*history[-7:], (potential, screening(density) - potential)]
-        potential = _anderson(history, metric, 0.3)
+        solved = {l: block.solve(local + potential, weight) for l, block in blocks.items()}
+        density = sum(count * solved[l][1][:, n] ** 2 for l, n, count in occupied) / (4 * math.pi)
+        converged = 4 * math.pi * float(np.abs(density - previous) @ weight) < _DENSITY_TOLERANCE
+        if not converged:
+            history = [*history[-7:], (potential, screening(density) - potential)]
+            potential = _anderson(history, np.sqrt(weight), 0.3)
     if not np.isfinite(density).all():
         raise RunError(f"The free atom of {pseudo.symbol} {pseudo.name} diverged.", hint="Choose another valence of this element.")
+    return Solution(occupied, blocks, density, local + potential, solved, converged, step)
+
+
+@cache
+def _solve(pseudo: Pseudopotential) -> RadialAtom:
+    mesh = _radial()
+    weight = mesh.weight * mesh.r**2
+    atom = self_consistent(pseudo, hardness(pseudo))
     table = np.arange(0.0, _WAVENUMBER + _STEP, _STEP)
     phase = np.outer(table, mesh.r)
-    charge = np.sinc(phase / math.pi) @ (4 * math.pi * density * weight)
-    orbitals = tuple(Orbital(l, count, float(solved[l][0][n]), _spline(table, 4 * math.pi * (spherical_jn(l, phase) @ (solved[l][1][:, n] * weight))))
-                     for l, n, count in occupied)
-    return RadialAtom(_spline(table, charge * pseudo.charge / charge[0]), orbitals, converged, step)
+    charge = np.sinc(phase / math.pi) @ (4 * math.pi * atom.density * weight)
+    bessel = {l: spherical_jn(l, phase) for l in atom.blocks}
+    orbitals = tuple(Orbital(l, count, float(atom.solved[l][0][n]), _spline(table, 4 * math.pi * (bessel[l] @ (atom.solved[l][1][:, n] * weight))))
+                     for l, n, count in atom.occupied)
+    return RadialAtom(_spline(table, charge * pseudo.charge / charge[0]), orbitals, atom.converged, atom.steps)
 
 
 def _anderson(history: list[tuple[np.ndarray, np.ndarray]], metric: np.ndarray, damping: float) -> np.ndarray:

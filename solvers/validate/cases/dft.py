@@ -128,5 +128,10 @@ FORCE_CASES = (
 CASES = {case.name: case for case in (*ENERGY_CASES, *FORCE_CASES)}
 
 #: symmetry on against off: boxes that the translations of each crystal fit
-SYMMETRY_BOXES = {"Si2": (36, 36, 36), "Mg hcp any origin": (24, 24, 36), "C diamond": (32, 32, 32)}
+SYMMETRY_CASES = (
+    Case("Si2 on its box", _SILICON, _DIAMOND, ("Si",) * 2, 12.0, (3, 3, 3), box=(24, 24, 24)),
+    Case("C diamond on its box", _fcc(3.567 * _ANGSTROM), _DIAMOND, ("C",) * 2, 25.0, (2, 2, 2), box=(24, 24, 24)),
+    Case("Mg hcp on its box", _hexagonal(3.19 * _ANGSTROM, 5.18 * _ANGSTROM), _HCP, ("Mg",) * 2, 10.0, (4, 4, 2), pseudos={"Mg": "GTH-PBE-q2"},
+         smearing=("fermi-dirac", 0.01), box=(18, 18, 30)),
+)
 EGG_BOX_CASES = ("Si2", "C diamond", "MgO")

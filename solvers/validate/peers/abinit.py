@@ -55,7 +55,7 @@ def input_text(case: Case, files: list[str]) -> str:
     if case.smearing:
         lines += [f"occopt {_OCCOPT[case.smearing[0]]}", f"tsmear {case.smearing[1]!r}"]
         electrons = sum(entry(symbol, case.xc, case.pseudos.get(symbol, "gth")).charge for symbol in case.symbols)
-        lines.append(f"nband {int(0.6 * electrons) + 6}")  # ABINIT's own number is too small for some metals: the cycle then wanders
+        lines.append(f"nband {int(0.6 * electrons) + 14}")  # ABINIT's own number is too small for some metals: the cycle then wanders
     return "\n".join(lines) + "\n"
 
 

@@ -1,0 +1,125 @@
+"""How many plane waves each potential needs: our own convergence scan, stored in resources/pseudo/gth/cutoffs.json.
+
+The free pseudo-atom of every entry is solved in spherical waves up to a large wavenumber; at its self-consistent potential the energy E(k) in the waves
+up to k is found for every k. Two figures follow at a cutoff E_cut = k²/2, both per atom:
+
+* error = E(k) − E(∞), in meV per valence electron;
+* slope = −dE/d ln E_cut, which is the Pulay pressure of a crystal at a fixed set of plane waves, P = (2/3Ω) slope (G. P. Francis, M. C. Payne,
+  J. Phys.: Condens. Matter 2, 4395 (1990)), taken at the smallest volume per atom that the element has in common hard crystals.
+
+The recommended cutoff is the lowest whole hartree at which the error is at most `ERROR` and the pressure at most `PRESSURE`; the latter keeps every
+compound below the 0.5 GPa above which cell relaxations and elastic constants are refused.
+
+``python -m solvers.dft.pseudo.scan [SYMBOL …]`` scans what is missing in the file and rewrites it after every entry.
+"""
+from __future__ import annotations
+
+import json
+import math
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from solvers.core.paths import resource
+from solvers.core.units import BOHR_ANGSTROM, HARTREE_EV, HARTREE_PER_BOHR3_GPA
+
+from .library import entries, find
+
+ERROR = 5.0  # meV per valence electron
+PRESSURE = 0.3  # GPa
+VOLUMES = {"H": 5.0, "Be": 8.0, "B": 5.9, "C": 5.6, "N": 5.9, "O": 9.0, "F": 8.0, "": 10.0}  # Å³ per atom: diamond, BN, MgO, LiF …; "" all others
+WAVENUMBERS = (40.0, 60.0)  # 1/bohr: the basis that stands for infinity, the second where the first is not enough
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Convergence of one potential: cutoffs (Ha), error (Ha per atom) and slope (Ha per atom) at each."""
+
+    cutoff: np.ndarray
+    error: np.ndarray
+    slope: np.ndarray
+
+
+def curve(symbol: str, xc: str, name: str, wavenumber: float = WAVENUMBERS[0]) -> Curve:
+    """The convergence curve of an entry from the free atom, at whole hartrees from 2 to the end of the basis."""
+    from solvers.dft.atom import radial_weights, self_consistent
+    atom = self_consistent(find(symbol, xc, name), wavenumber)
+    weight = radial_weights()
+    cutoff = np.arange(2.0, math.floor(0.9 * wavenumber**2 / 2))
+    logarithm = np.log(cutoff)
+    error, slope = np.zeros_like(cutoff), np.zeros_like(cutoff)
+    for l, block in atom.blocks.items():
+        matrix = block.fixed + block.basis.T @ ((atom.potential * weight)[:, None] * block.basis)
+        counts = [(n, electrons) for shell, n, electrons in atom.occupied if shell == l]
+        sizes = np.arange(len(counts) + 1, len(block.k))
+        energies = np.array([sum(electrons * value for (_, electrons),
+                                 value in zip(counts, np.linalg.eigvalsh(matrix[:size, :size]), strict=False)) for size in sizes])
+        # waves up to the n-th stand for every cutoff between the n-th and the next wavenumber: their middle
+        middle = 0.5 * (block.k[sizes - 1] + block.k[sizes])
+        fall = np.maximum(energies - atom_limit(matrix, counts), 1e-14)
+        # between the points the logarithm of the error is linear in the wavenumber
+        fine = np.interp(np.sqrt(2 * cutoff), middle, np.log(fall))
+        error += np.exp(fine)
+        slope -= np.exp(fine) * np.gradient(fine, logarithm)
+    return Curve(cutoff, error, slope)
+
+
+def atom_limit(matrix: np.ndarray, counts: list[tuple[int, float]]) -> float:
+    """Energy (Ha) of the occupied levels in the whole basis."""
+    values = np.linalg.eigvalsh(matrix)
+    return float(sum(electrons * value for (_, electrons), value in zip(counts, values, strict=False)))
+
+
+def volume(symbol: str) -> float:
+    """Smallest common volume per atom in Å³."""
+    return VOLUMES.get(symbol, VOLUMES[""])
+
+
+def pressure(slope: np.ndarray | float, volume_angstrom3: float) -> np.ndarray | float:
+    """Pulay pressure in GPa of a slope (Ha per atom)."""
+    return 2 / 3 * slope / (volume_angstrom3 / BOHR_ANGSTROM**3) * HARTREE_PER_BOHR3_GPA
+
+
+def recommend(symbol: str, xc: str, name: str) -> dict:
+    """The row of cutoffs.json for an entry: recommended cutoff (Ha) with error and pressure there, the cutoff that energies alone need, and the criterion."""
+    charge = find(symbol, xc, name).charge
+    for wavenumber in WAVENUMBERS:
+        found = curve(symbol, xc, name, wavenumber)
+        error = found.error * HARTREE_EV * 1e3 / charge
+        push = pressure(found.slope, volume(symbol))
+        # the last cutoff at which a limit is broken decides, so that an accidental dip does not count; beyond the noise of the tail nothing is broken
+        for_energy, for_both = error > ERROR, (error > ERROR) | (push > PRESSURE)
+        if not for_both[-1]:
+            break
+    else:
+        return {"cutoff_ha": None, "kind": "unknown", "reason": f"not converged at {found.cutoff[-1]:.0f} Ha"}
+    first = int(np.nonzero(for_both)[0][-1]) + 1 if for_both.any() else 0
+    only = int(np.nonzero(for_energy)[0][-1]) + 1 if for_energy.any() else 0
+    return {"cutoff_ha": float(found.cutoff[first]), "kind": "scanned", "error_mev_per_electron": round(float(error[first]), 4),
+            "pressure_gpa": round(float(push[first]), 4),
+            "energy_cutoff_ha": float(found.cutoff[only]), "volume_ang3": volume(symbol), "reason": "free atom in spherical waves"}
+
+
+def scan(path: Path, symbols: list[str]) -> None:
+    """Scan the entries of `symbols` (all that the file lacks when empty) and rewrite the file after each."""
+    for item in entries():
+        key = f"{item.symbol} {item.name}"
+        data = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        known = data.get("entries", {})
+        if (symbols and item.symbol not in symbols) or (not symbols and key in known):
+            continue
+        known[key] = {**recommend(item.symbol, item.xc, item.name), "sha256": item.sha256}
+        order = {f"{other.symbol} {other.name}": place for place, other in enumerate(entries())}
+        data = {"criterion": {"error_mev_per_electron": ERROR, "pressure_gpa": PRESSURE,
+                              "method": "solvers/dft/pseudo/scan.py: free pseudo-atom, Slater + PW92"},
+                "entries": {name: known[name] for name in sorted(known, key=order.__getitem__)}}
+        temporary = path.with_suffix(".tmp")
+        temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+        temporary.replace(path)
+        print(key, known[key]["cutoff_ha"], known[key].get("pressure_gpa"), file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    scan(resource("pseudo", "gth") / "cutoffs.json", sys.argv[1:])
