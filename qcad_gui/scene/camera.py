@@ -8,6 +8,7 @@ from vtkmodules.vtkRenderingCore import vtkCamera, vtkLight, vtkRenderer
 from .pick import Projector
 
 _DEGREES_PER_PIXEL = 0.4
+_START = np.array([0.81, -0.47, 0.35])  # cosines with the faces' normals: in a cubic or hexagonal cell no axis hides another
 
 
 def rotate(camera: vtkCamera, dx: float, dy: float) -> None:
@@ -105,12 +106,19 @@ def look_along(camera: vtkCamera, axis: str, cell: np.ndarray) -> None:
     camera.OrthogonalizeViewUp()
 
 
-def start(camera: vtkCamera) -> None:
-    """The first direction of view: a comes forward, b goes to the right, c up; at 30° no axis of a cubic or hexagonal cell hides another."""
+def start(camera: vtkCamera, cell: np.ndarray | None = None) -> None:
+    """The first direction of view: a comes forward, b goes to the right, c up, and no face of `cell` (3, 3) is seen edge-on.
+
+    The direction d has the same cosines with the normals of the three faces, up to a factor, whatever the cell: d = sum of t_i a_i / h_i, h_i the heights.
+    """
+    vectors = np.eye(3) if cell is None or abs(np.linalg.det(cell)) < 1e-6 else np.array(cell, float)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(vectors), axis=0)
+    direction = (_START / heights) @ vectors
+    direction /= np.linalg.norm(direction)
+    up = np.array([0.0, 0.0, 1.0]) if abs(direction[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
     focal = np.array(camera.GetFocalPoint())
-    direction = np.array([0.81, -0.47, 0.35])
-    camera.SetPosition(*(focal + max(camera.GetDistance(), 1.0) * direction / np.linalg.norm(direction)))
-    camera.SetViewUp(0.0, 0.0, 1.0)
+    camera.SetPosition(*(focal + max(camera.GetDistance(), 1.0) * direction))
+    camera.SetViewUp(*up)
     camera.OrthogonalizeViewUp()
 
 

@@ -24,13 +24,14 @@ from .isosurface import default_level, isosurface, slice_plane
 from .legend import ColourBar
 from .pick import Projector, visible
 from .shapes import Arrows, Dots, Lines, Spheres, Sticks, Surface, Texts, vtk_array
-from .styles import DOTS_ABOVE, Style, element_colours, map_colours, per_atom_value, radii, value_range
+from .styles import DOTS_ABOVE, Style, element_colours, map_colours, paler, per_atom_value, radii, value_range
 from .triad import Triad
 
 __all__ = ["Drawing", "Drawn", "vtk_array"]
 
 #: labels above this number of atoms would be a grey carpet and are left out, with a note
 LABEL_LIMIT = 2000
+_FACE_LIMIT = 20_000  # atoms; above, nobody sees which ones stand on a face
 _TRIAD_SIZE = 124  # device-independent pixels
 
 
@@ -219,6 +220,11 @@ class Drawing:
         camera.fit(self.plotter.renderer.GetActiveCamera(), centre, radius, self.aspect(), self._outline())
         camera.clip(self.plotter.renderer, centre, radius)
 
+    def start(self) -> None:
+        """The first direction of view, everything in the picture."""
+        camera.start(self.plotter.renderer.GetActiveCamera(), self._cell)
+        self.fit()
+
     def look_along(self, axis: str) -> None:
         """Look along x, y, z or a, b, c ("-" in front: from the other side) and fit. Raises ValueError for another axis."""
         camera.look_along(self.plotter.renderer.GetActiveCamera(), axis, self._cell)
@@ -313,13 +319,14 @@ class Drawing:
         numbers = self.structure.numbers if n else np.zeros(0, np.int64)
         owner, self._shift = geometry.repeats(n, self.style.repeat)
         self._whole_cells = len(owner)
-        if n and self.style.face_atoms:
+        if n and self.style.face_atoms and n <= _FACE_LIMIT:
             more, beyond = geometry.face_images(self._positions, self._cell, self.structure.pbc, self.style.repeat)
             owner, self._shift = np.concatenate([owner, more]), np.concatenate([self._shift, beyond])
         at = geometry.placed(self._positions, self._cell, owner, self._shift)
         size = radii(numbers, self.style)[owner]
         self.drawn = Drawn(at, size, owner)
-        colours = self._colours()[owner]
+        own = self._colours()
+        colours = np.concatenate([own, paler(own[owner[n:]], rgb(self.theme.view_bottom))])
         dots = self._as_dots()
         self.atoms.set(*((np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0), np.zeros(0, np.int64)) if dots else (at, colours, size, owner)))
         self.dots.set(*((at, colours, 4.0 * self.pixel_ratio, owner) if dots else (np.zeros((0, 3)), np.zeros((0, 3), np.uint8), 1.0, np.zeros(0, np.int64))))
@@ -361,14 +368,9 @@ class Drawing:
             else:
                 self.bonds = bond_search.find_bonds(self.structure.numbers, self._positions, self._cell, self.structure.pbc, scale=self.style.bond_reach)
         extra = np.arange(len(self.drawn.owner)) >= self._whole_cells
-        starts, vectors, atom = geometry.half_bonds(self.bonds, self._positions, self._cell, self.drawn.owner, self._shift, extra)
-        colours = self._atom_colours()[atom] if len(atom) else np.zeros((0, 3), np.uint8)
+        starts, vectors, row = geometry.half_bonds(self.bonds, self._positions, self._cell, self.drawn.owner, self._shift, extra)
+        colours = (self.dots if self._as_dots() else self.atoms).array("rgb")[row] if len(row) else np.zeros((0, 3), np.uint8)
         self.sticks.set(starts, vectors, colours, self.style.bond_radius * (1.6 if self.style.representation == "sticks" else 1.0))
-
-    def _atom_colours(self) -> np.ndarray:
-        """(N, 3) uint8 as they stand in the picture."""
-        shape = self.dots if self._as_dots() else self.atoms
-        return shape.array("rgb")[: len(self.structure)]
 
     def _draw_cell(self) -> None:
         wanted = self.style.cell and not self._hidden()

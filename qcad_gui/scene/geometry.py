@@ -56,7 +56,7 @@ def placed(positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np
 def half_bonds(
     bonds: Bonds, positions: np.ndarray, cell: np.ndarray, owner: np.ndarray, shift: np.ndarray, whole_only: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """starts (h, 3) Å, vectors (h, 3) Å and atom (h,): from each drawn atom to the middle of each of its bonds.
+    """starts (h, 3) Å, vectors (h, 3) Å and row (h,): from each drawn atom to the middle of each of its bonds.
 
     Inside the picture two halves meet; through a face that nothing was drawn behind, the half leaves the cell: a periodic bond needs no special case. Images
     flagged in `whole_only` (n,) (the extra ones on the faces) show only bonds to atoms that are drawn.
@@ -76,7 +76,7 @@ def half_bonds(
         drawn = _keys(owner, shift)
         keep = ~whole_only[image] | np.isin(_keys(partner[which], shift[image] + step[which]), drawn)
         image, which = image[keep], which[keep]
-    return positions[owner[image]] + shift[image] @ cell, vectors[which], owner[image]
+    return positions[owner[image]] + shift[image] @ cell, vectors[which], image
 
 
 def _keys(owner: np.ndarray, shift: np.ndarray) -> np.ndarray:

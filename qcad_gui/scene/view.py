@@ -226,6 +226,8 @@ class SceneView(QWidget):
             centre, radius = self.drawing.extent()
             near = before is not None and np.linalg.norm(centre - old_centre) < 0.5 * old_radius and 0.8 < radius / max(old_radius, 1e-9) < 1.25
             if not (near if keep_camera is None else keep_camera):
+                if structure is not None and not _same_directions(before, structure):
+                    self.drawing.start()
                 self.drawing.fit()
         self._show_message()
         self.changed()
@@ -350,8 +352,7 @@ class SceneView(QWidget):
     def reset_camera(self) -> None:
         """The first direction of view, everything in the picture."""
         if self.drawing is not None:
-            camera.start(self.canvas.camera)
-            self.drawing.fit()
+            self.drawing.start()
         self.changed()
 
     def fit(self) -> None:
@@ -495,6 +496,14 @@ class SceneView(QWidget):
         if paths:
             event.acceptProposedAction()
             self.files_dropped.emit(paths)
+
+
+def _same_directions(before: Structure | None, after: Structure) -> bool:
+    """Both cells point the same way (a supercell, a strain): the user's direction of view still makes sense."""
+    if before is None or len(before) == 0:
+        return False
+    first, second = (item.cell / np.maximum(np.linalg.norm(item.cell, axis=1, keepdims=True), 1e-9) for item in (before, after))
+    return bool(np.abs(first - second).max() < 0.1)
 
 
 def opengl_missing() -> str:

@@ -44,5 +44,6 @@ def view(qtbot):
     qtbot.waitExposed(out)
     qtbot.waitUntil(lambda: out.canvas is not None and out.canvas.isValid(), timeout=10_000)
     assert out.available
+    out.set_style(face_atoms=False)  # one picture per atom, so that places are simple
     yield out
     out.shut_down()

@@ -104,6 +104,21 @@ def test_clicking_an_atom_and_beside_every_atom(qtbot, view, salt):
     assert caught.args[0] == shown[1]
 
 
+def test_clicking_a_periodic_image_gives_its_atom(qtbot, view, silicon):
+    view.set_style(face_atoms=True)
+    view.set_structure(silicon)
+    drawn = view.drawing.drawn
+    assert len(drawn.owner) == 18
+    rows = np.flatnonzero(visible(view.projector(), drawn.positions, drawn.radii))
+    images = rows[rows >= 8]
+    assert len(images) >= 4
+    for row in images:
+        x, y = view.project(drawn.positions[row][None])[0]
+        with qtbot.waitSignal(view.atom_clicked) as caught:
+            qtbot.mouseClick(view.canvas, Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier, QPoint(round(x), round(y)))
+        assert caught.args[0] == drawn.owner[row]
+
+
 def test_hovering_names_the_atom_once(qtbot, view, silicon):
     view.set_structure(silicon)
     names = []

@@ -53,7 +53,7 @@ def drawing():
     def make(structure=None, *, theme=LIGHT, size=(400, 300), ratio=1.0, **style):
         plotter = pyvista.Plotter(off_screen=True, window_size=size)
         plotter.camera_set = True
-        out = Drawing(plotter, theme, Style(**style), ratio)
+        out = Drawing(plotter, theme, Style(**{"face_atoms": False, **style}), ratio)
         open_ones.append(out)
         out.set_structure(structure)
         camera.start(plotter.camera)

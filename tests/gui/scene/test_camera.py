@@ -78,3 +78,17 @@ def test_every_preset_can_rotate_pan_and_box_in_some_way():
     assert action("default", "select", "left", frozenset()) == "box" and action("default", "select", "left", frozenset({"ctrl"})) == "box"
     assert action("default", "select", "right", frozenset()) == "rotate"
     assert action("blender", "view", "left", frozenset({"alt"})) is None
+
+
+@pytest.mark.parametrize("name", ["Si", "Fe", "Ti", "NaCl", "skewed"])
+def test_the_first_view_shows_no_face_edge_on(view, name):
+    from ase.build import bulk
+
+    cells = {"NaCl": bulk("NaCl", "rocksalt", a=5.64, cubic=True).cell.array, "skewed": np.array([[3.0, 0, 0], [2.4, 2.0, 0], [-1.0, 1.1, 5.0]])}
+    cell = cells[name] if name in cells else bulk(name).cell.array
+    camera.start(view, cell)
+    normals = np.linalg.inv(cell).T
+    normals /= np.linalg.norm(normals, axis=1)[:, None]
+    cosines = normals @ -np.array(view.GetDirectionOfProjection())
+    assert (np.abs(cosines) > 0.1).all(), cosines
+    assert cosines / np.linalg.norm(cosines) == pytest.approx(camera._START / np.linalg.norm(camera._START), abs=1e-6)

@@ -99,6 +99,8 @@ def test_repeating_the_picture_is_not_a_supercell(drawing, silicon):
     supercell = np.sort(silicon.to_atoms().repeat((2, 3, 1)).positions.round(5), axis=0)
     assert np.sort(picture.drawn.positions.round(5), axis=0) == pytest.approx(supercell)
     assert len(picture.structure) == 8
+    own, image = picture.atoms.array("rgb")[:8], picture.atoms.array("rgb")[8:]
+    assert (own == styles.ELEMENT_COLOURS[14]).all() and (np.abs(image.astype(int) - own[0]).sum(axis=1) > 40).all(), "images are paler than atoms"
     picture.set_selection([3])
     assert picture.halo.count == 6 and set(picture.halo.array("atom")) == {3}
 
