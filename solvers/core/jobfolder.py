@@ -4,6 +4,7 @@
 
     20261120-1118-si-scf-3f2a/
       spec.json                    what was asked; written once
+      inputs.h5                    large structures and training frames, where there are any
       cancel                       somebody asked to stop (empty file); removed by a resume
       attempt-001/                 one folder per attempt: a worker that was declared dead and wakes up writes only into its own
         process.json               pid, start time, boot, host of the worker
@@ -20,6 +21,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,8 +33,9 @@ from typing import Any
 from .errors import MissingError, ReadError, SetupError
 from .fields import GridField
 from .job import Event, JobSpec, Result, State
+from .jobinputs import read_inputs, write_inputs
 from .process import ProcessId
-from .sealed import disk, read_json, seal, storage_error, unseal, write_file
+from .sealed import disk, plain, read_json, seal, storage_error, unseal, write_file
 from .structure import Structure
 from .trajectory import Trajectory
 
@@ -90,8 +93,6 @@ class JobFolder:
     def create(cls, root: Path, spec: JobSpec) -> JobFolder:
         """A new folder below `root` holding `spec`: date, what, task and four hex digits make its name. StorageError when it cannot be written."""
         root = Path(root)
-        # refused before a half-written folder exists
-        text = json.dumps(spec.to_dict(), indent=1, allow_nan=False, ensure_ascii=False)
         structure = next((value for value in spec.inputs.values() if isinstance(value, Structure)), None)
         words = [structure.formula if structure is not None else "", spec.task.rpartition(":")[2]]
         slug = re.sub(r"[^a-z0-9]+", "-", "-".join(word for word in words if word).lower()).strip("-")[:40]
@@ -105,7 +106,12 @@ class JobFolder:
                 continue
             except OSError as error:
                 raise storage_error(error, path) from error
-        write_file(path / "spec.json", text.encode())
+        try:
+            # spec.json last: a folder without it is no job
+            write_file(path / "spec.json", json.dumps(write_inputs(path, spec), indent=1, allow_nan=False, ensure_ascii=False).encode())
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)
+            raise
         disk.sync_folder(root)
         return cls(path)
 
@@ -117,7 +123,7 @@ class JobFolder:
     @cached_property
     def spec(self) -> JobSpec:
         """What was asked."""
-        return JobSpec.from_dict(read_json(self.path / "spec.json"))
+        return read_inputs(self.path, read_json(self.path / "spec.json"))
 
     @property
     def created(self) -> str:
@@ -431,19 +437,3 @@ def parse_events(data: bytes, after: int = 0) -> tuple[list[Event], int]:
         if event.seq > after:
             events.append(event)
     return events, end
-
-
-def plain(value: Any) -> Any:
-    """`value` as plain JSON: arrays become lists, numbers that are not finite become None, unknown objects their text."""
-    import math
-
-    import numpy as np
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
-        return [plain(item) for item in value]
-    if isinstance(value, (np.ndarray, np.generic)):
-        return plain(value.tolist())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

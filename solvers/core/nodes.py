@@ -15,7 +15,7 @@ import numpy as np
 
 from .errors import ReadError, SetupError
 from .fields import GridField
-from .jobfolder import plain
+from .sealed import plain
 from .structure import Structure
 from .trajectory import Trajectory
 

@@ -25,13 +25,13 @@ from typing import Any
 
 from . import archive, table
 from .errors import MissingError, ReadError, SetupError, StorageError
-from .jobfolder import JobFolder, plain
+from .jobfolder import JobFolder
 from .jobs import JobManager
 from .lock import Lock, Owner
 from .nodes import KINDS, Node, SetNode, array_keys, pack_node, unpack_node
 from .paths import user_data
 from .project_store import Store
-from .sealed import disk, storage_error, sweep
+from .sealed import disk, plain, storage_error, sweep
 
 __all__ = ["KINDS", "UNDO_STEPS", "Node", "Project", "SetNode", "untitled_folder"]
 

@@ -280,7 +280,7 @@ def _message(frames: list[Frame], fields: list) -> tuple[dict[str, Any], dict[st
 
 
 def _finite(value: Any) -> Any:
-    from .jobfolder import plain
+    from .sealed import plain
     return plain(value)
 
 

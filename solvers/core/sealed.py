@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import math
 import os
 import urllib.parse
 from collections.abc import Iterable, Mapping
@@ -222,3 +223,16 @@ def _checked_names(file: Any, path: Path) -> list[str]:
     if total > min(LARGEST, path.stat().st_size):
         raise ReadError(f"{path.name} claims {total} bytes of arrays but holds {path.stat().st_size}.", hint="The file is truncated or forged.")
     return names
+
+
+def plain(value: Any) -> Any:
+    """`value` as plain JSON: arrays become lists, numbers that are not finite become None, unknown objects their text."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(item) for item in value]
+    if isinstance(value, (np.ndarray, np.generic)):
+        return plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (bool, int, str)) else str(value)

@@ -16,7 +16,7 @@ import numpy as np
 
 from .errors import NonFiniteError, ReadError, SetupError
 from .properties import PROPERTIES
-from .sealed import seal, unseal
+from .sealed import plain, seal, unseal
 from .structure import Structure
 
 if TYPE_CHECKING:
@@ -89,9 +89,8 @@ def pack(frames: Sequence[Frame]) -> tuple[dict[str, np.ndarray], dict[str, Any]
     for name in names:
         shape = next(np.shape(frame.columns[name]) for frame in frames if name in frame.columns)
         arrays[f"column:{name}"] = np.stack([np.broadcast_to(np.asarray(frame.columns.get(name, np.nan), float), shape) for frame in frames])
-    plain = [frame.structure.to_dict() for frame in frames] if any(frame.structure.info for frame in frames) else []
-    meta = {"count": len(frames), "units": {name: unit_of(name) for name in names}, "info": [item["info"] for item in plain],
-            "constraints": first.to_dict()["constraints"] if first.constraints else []}
+    infos = [plain(frame.structure.info) for frame in frames] if any(frame.structure.info for frame in frames) else []
+    meta = {"count": len(frames), "units": {name: unit_of(name) for name in names}, "info": infos, "constraints": plain(first.constraints)}
     return arrays, meta
 
 

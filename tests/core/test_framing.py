@@ -27,8 +27,8 @@ def received(data, cap=10**6):
 
 
 def test_round_trip():
-    arrays = {"x": np.arange(6.0).reshape(2, 3), "big": np.array([1, 2], ">i4"), "empty": np.zeros((0, 3)), "nan": np.array(np.nan), "words": np.array(["a", "é"]),
-              "strided": np.arange(10)[::3], "flag": np.array([True, False])}
+    arrays = {"x": np.arange(6.0).reshape(2, 3), "big": np.array([1, 2], ">i4"), "empty": np.zeros((0, 3)), "nan": np.array(np.nan),
+              "words": np.array(["a", "é"]), "strided": np.arange(10)[::3], "flag": np.array([True, False])}
     header, found = received(sent({"ok": True, "é": [1, None]}, arrays))
     assert header == {"ok": True, "é": [1, None]} and found.keys() == arrays.keys()
     for name, value in arrays.items():

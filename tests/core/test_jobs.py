@@ -272,3 +272,25 @@ def test_spec_round_trip(silicon):
     again = JobSpec.from_dict(json.loads(json.dumps(spec.to_dict())))
     assert again.inputs["structure"] == silicon and again.inputs["frames"][0] == silicon and again.inputs["calculator"] == CalculatorSpec("emt")
     assert (again.params, again.device, again.threads, again.parent) == (spec.params, "cpu", 2, "p")
+
+
+def test_large_inputs_lie_beside_the_spec(tmp_path, silicon, monkeypatch):
+    from solvers.core import jobinputs
+    frames = [silicon.with_(positions=silicon.positions + 0.1 * i, arrays={"ref_forces": np.full((2, 3), i)}, info={"ref_energy": float(i)})
+              for i in range(300)]
+    frames[7] = silicon.with_(numbers=[14, 6])
+    big = silicon.with_(numbers=[14] * 600, positions=np.random.default_rng(0).random((600, 3)))
+    spec = JobSpec("train", {"a": 1}, {"train": frames, "small": silicon, "big": big, "test": [silicon]}, "t", "cuda", 2, "p")
+    folder = JobFolder.create(tmp_path, spec)
+    assert (folder.path / "spec.json").stat().st_size < 20_000 and (folder.path / "inputs.h5").is_file()
+    again = JobFolder(folder.path).spec
+    monkeypatch.setattr(jobinputs, "unseal", lambda path: pytest.fail("read too early"))
+    assert (again.task, again.device, again.title, list(again.inputs)) == ("train", "cuda", "t", ["train", "small", "big", "test"])
+    assert again.inputs["small"] == silicon and again.inputs["test"] == [silicon]
+    monkeypatch.undo()
+    assert again.inputs["train"] == frames and again.inputs["big"] == big
+    monkeypatch.setattr("solvers.core.sealed.disk", __import__("test_sealed").Failing(1))
+    before = set(os.listdir(tmp_path))
+    with pytest.raises(OSError, match="disk is full"):
+        JobFolder.create(tmp_path, spec)
+    assert set(os.listdir(tmp_path)) == before

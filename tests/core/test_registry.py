@@ -56,13 +56,15 @@ def strange():
 
 def test_ours_are_there_and_work():
     names = {(row.kind, row.name) for row in registry.plugins() if row.state == "on"}
-    assert {("calculator", "dft"), ("calculator", "emt"), ("calculator", "lj"), ("calculator", "mlff"), ("exporter", "calculix"), ("exporter", "abaqus")} <= names
+    assert {("calculator", "dft"), ("calculator", "emt"), ("calculator", "lj"), ("calculator", "mlff"),
+            ("exporter", "calculix"), ("exporter", "abaqus")} <= names
     assert [row.name for row in registry.plugins() if row.trouble()] == []
     assert CalculatorSpec("lj", {"cutoff": 9}).create().parameters["rc"] == 9
 
 
 def test_listing_imports_nothing():
-    code = "import sys; from solvers.core import registry; print(len(registry.plugins()), [n for n in ('plugins', 'ase', 'torch', 'numpy') if n in sys.modules])"
+    code = "import sys; from solvers.core import registry; " \
+           "print(len(registry.plugins()), [n for n in ('plugins', 'ase', 'torch', 'numpy') if n in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == f"{len(registry.plugins())} []"
 
