@@ -28,7 +28,7 @@ class Stage(QObject):
         self._shown: Structure | None = None
         self._preview: Structure | None = None
         self._forces: Any = None
-        self._field: tuple[Any, Any] = (None, None)
+        self._field: tuple[Any, Any, float] = (None, None, 1.0)
         self._surface: Any = None
         self._style = session.display.style
         self._settle = QTimer(self)
@@ -70,8 +70,8 @@ class Stage(QObject):
         if forces is not self._forces:
             self._forces = forces
             self.view.set_forces(forces)
-        field = (session.field, display.level) if display.field and session.field is not None else (None, None)
-        if field[0] is not self._field[0] or field[1] != self._field[1]:
+        field = (session.field, display.level, display.opacity) if display.field and session.field is not None else (None, None, 1.0)
+        if field[0] is not self._field[0] or field[1:] != self._field[1:]:
             self._field = field
             self.view.set_field(*field)
         surface = session.outcome.surface if display.surface else None

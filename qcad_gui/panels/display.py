@@ -39,6 +39,7 @@ class DisplayPanel(Panel):
         self.cell = self._check(tr("Unit cell"), tr("Draw the edges of the cell"), "cell")
         self.axes = self._choice(tr("Axes"), tr("The triad in the corner"), {key: tr(text) for key, text in AXES.items()}, "axes")
         self.perspective = self._check(tr("Perspective"), tr("Perspective instead of parallel projection"), "perspective")
+        self.face_atoms = self._check(tr("Atoms on faces"), tr("Repeat atoms of a face, edge or corner on the opposite ones, paler"), "face_atoms")
         self.repeat = [QSpinBox(self) for _ in range(3)]
         row = QHBoxLayout()
         for place, box in enumerate(self.repeat):
