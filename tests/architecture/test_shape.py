@@ -68,6 +68,14 @@ def test_every_module_starts_alike(program):
     assert not late
 
 
+def test_ruff_is_content(root):
+    import subprocess
+    import sys
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--output-format", "concise", "."]
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def _texts(root):
     import subprocess
     listed = subprocess.run(["git", "ls-files", "-z"], cwd=root, capture_output=True, check=False)
