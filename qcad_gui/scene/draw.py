@@ -57,6 +57,7 @@ class Drawing:
         self.measurements: tuple[tuple[int, ...], ...] = ()
         self.field: GridField | None = None
         self.level: float | None = None
+        self.opacity = 0.55  # of isosurfaces
         self.bonds = bond_search.NONE
         self.drawn = Drawn(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64))
         self._shift, self._whole_cells = np.zeros((0, 3), np.int64), 0  # of every drawn atom, in cells; how many of them are not extra images on faces
@@ -119,17 +120,14 @@ class Drawing:
         """Draw everything in another style."""
         self.style = style
         self.plotter.renderer.GetActiveCamera().SetParallelProjection(not style.perspective)
-        self._draw_all()
-        self._draw_surface()
-        self._draw_field()
+        self._draw_everything()
 
     def set_theme(self, theme: Theme) -> None:
         """Change all colours that depend on light or dark."""
         self.theme = theme
         self.plotter.set_background(theme.view_bottom, top=theme.view_top)
         self.plotter.renderer.GetActiveCamera().SetParallelProjection(not self.style.perspective)
-        self._draw_all()
-        self._draw_field()
+        self._draw_everything()
 
     def set_selection(self, atoms: Iterable[int]) -> None:
         """Halos around these atoms and their images."""
@@ -149,8 +147,9 @@ class Drawing:
         self.velocities = self._vectors(velocities, "velocities")
         self._draw_vectors()
 
-    def set_field(self, field: GridField | None, level: float | None = None) -> float | None:
+    def set_field(self, field: GridField | None, level: float | None = None, opacity: float = 0.55) -> float | None:
         """Isosurfaces of `field` at +level and, where the field goes below, -level; level None = a default from the data. Returns the level used."""
+        self.opacity = float(np.clip(opacity, 0.05, 1.0))
         self.field = field
         self.level = None if field is None else float(default_level(field) if level is None else abs(level))
         self._draw_field()
@@ -176,7 +175,7 @@ class Drawing:
                 "colour_map": colour_map,
             }
         )
-        self._draw_surface()
+        self._draw_everything()
 
     def set_preview(self, structure: Structure | None) -> None:
         """A ghost of a structure that is not accepted yet, over the present one."""
@@ -276,6 +275,7 @@ class Drawing:
             "measurements",
             "field",
             "level",
+            "opacity",
             "_positions",
             "_cell",
             "_slice",
@@ -283,7 +283,7 @@ class Drawing:
         ):
             setattr(self, name, getattr(other, name))
         self.theme, self.style = other.theme, other.style
-        self._draw_surface()
+        self._draw_everything()
         self.plotter.renderer.GetActiveCamera().DeepCopy(other.plotter.renderer.GetActiveCamera())
         camera.clip(self.plotter.renderer, *self.extent())
         self.resized()
@@ -494,7 +494,7 @@ class Drawing:
         for shape, sign, colour in ((self.positive, 1.0, self.theme.positive), (self.negative, -1.0, self.theme.negative)):
             if sign * float((sign * values).max()) * sign > self.level:
                 points, triangles, normals = isosurface(self.field, sign * self.level, repeat=self.style.repeat)
-                shape.set(points, triangles, normals=normals, colours=rgb(colour), opacity=0.55)
+                shape.set(points, triangles, normals=normals, colours=rgb(colour), opacity=self.opacity)
                 reached = reached or len(triangles) > 0
         if not reached and self._slice is None:
             self._notes["field"] = tr(
@@ -517,9 +517,12 @@ class Drawing:
         elif self.style.colour_by == "element":
             self.bar.hide()
 
-    def _draw_surface(self) -> None:
+    def _draw_everything(self) -> None:
         self._draw_all()
         self._draw_field()
+        self._draw_surface()
+
+    def _draw_surface(self) -> None:
         if self._surface is None:
             self.body.hide()
             return

@@ -111,14 +111,24 @@ def _mesh(data) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _periodic_gradient(values: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """(N, 3) central differences per grid step, linearly interpolated to fractional grid indices (N, 3)."""
-    gradient = np.stack([0.5 * (np.roll(values, -1, axis) - np.roll(values, 1, axis)) for axis in range(3)], axis=-1)
+    """(N, 3) central differences per grid step at fractional grid indices (N, 3), linear between the two grid points around each.
+
+    Marching cubes puts its points on grid edges, so at most one of the three indices is not whole and two grid points suffice.
+    """
     shape = np.array(values.shape)
-    base = np.floor(index).astype(np.int64)
-    part = index - base
-    out = np.zeros_like(index)
-    for corner in np.ndindex(2, 2, 2):
-        weight = np.prod(np.where(np.array(corner), part, 1.0 - part), axis=1)
-        i, j, k = ((base + np.array(corner)) % shape).T
-        out += weight[:, None] * gradient[i, j, k]
+    base = np.floor(index + 1e-6).astype(np.int64)
+    part = np.clip(index - base, 0.0, 1.0)
+    ahead = base + (part > 1e-6)
+    weight = part.max(axis=1, keepdims=True)
+    return (1.0 - weight) * _difference(values, base % shape, shape) + weight * _difference(values, ahead % shape, shape)
+
+
+def _difference(values: np.ndarray, at: np.ndarray, shape: np.ndarray) -> np.ndarray:
+    """(N, 3) central differences at whole indices at (N, 3)."""
+    out = np.empty(at.shape)
+    for axis in range(3):
+        forward, backward = at.copy(), at.copy()
+        forward[:, axis] = (forward[:, axis] + 1) % shape[axis]
+        backward[:, axis] -= 1  # -1 is the last plane: periodic
+        out[:, axis] = 0.5 * (values[tuple(forward.T)] - values[tuple(backward.T)])
     return out

@@ -302,9 +302,9 @@ class SceneView(QWidget):
             self.drawing.set_velocities(velocities)
         self.changed()
 
-    def set_field(self, field: GridField | None, level: float | None = None) -> float | None:
-        """Isosurfaces at ±level (None: a default from the data); returns the level used."""
-        used = self.drawing.set_field(field, level) if self.drawing is not None else None
+    def set_field(self, field: GridField | None, level: float | None = None, opacity: float = 0.55) -> float | None:
+        """Isosurfaces at ±level (None: a default from the data), `opacity` 0.05 to 1; returns the level used."""
+        used = self.drawing.set_field(field, level, opacity) if self.drawing is not None else None
         self.changed()
         return used
 

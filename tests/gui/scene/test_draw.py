@@ -221,7 +221,7 @@ def test_field_both_signs_level_and_note(drawing, shoot, silicon, gaussian):
     plain = shoot(picture)
     field = gaussian()
     mixed = type(field)(field.values[0] - 0.5 * gaussian(at=(0.1, 0.2, 0.2)).values[0], field.cell, field.unit, field.name)
-    assert picture.set_field(mixed, 0.3) == 0.3
+    assert picture.set_field(mixed, 0.3, 0.8) == 0.3 and picture.positive.actor.GetProperty().GetOpacity() == 0.8
     assert picture.positive.actor.GetVisibility() and picture.negative.actor.GetVisibility()
     assert (shoot(picture) != plain).any()
     picture.set_field(mixed, 99.0)
