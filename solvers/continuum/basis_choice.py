@@ -11,12 +11,18 @@ from typing import Any
 from ..core.calculators import CalculatorSpec
 from ..md.evaluation import live_calculator
 
+#: energy tolerance in eV/atom that strained cells are solved to at least: forces err by its square root, and a stress is worth no more than its forces
+TOLERANCE = 1e-9
+
 
 def fixed_calculator(source: Any, atoms, strain: float) -> Any:
     """A live calculator whose basis is fixed for cells strained by up to `strain`; unconverged cycles come back flagged instead of raising."""
     calculator = live_calculator(source)
     if hasattr(calculator, "frozen_for"):
         calculator = calculator.frozen_for(atoms, strain)
+        keywords = calculator.todict()
+        if keywords.get("tolerance", 0.0) > TOLERANCE:
+            calculator = type(calculator)(**{**keywords, "tolerance": TOLERANCE})
     if hasattr(calculator, "strict"):
         calculator.strict = False
     return calculator

@@ -14,7 +14,8 @@ from .tensor import bond_matrix, unpack_21
 
 @dataclass(frozen=True)
 class Crystal:
-    """rotations (n, 3, 3): proper Cartesian rotations of the point group (improper ones times −1, which no elastic tensor feels); space_group: symbol and number;
+    """rotations (n, 3, 3): proper Cartesian rotations of the point group (improper ones times −1, which no elastic tensor feels); space_group: symbol and
+    number;
     lattice (3, 3): conventional lattice vectors as rows in Å, in the frame of the structure."""
 
     rotations: np.ndarray
@@ -36,7 +37,8 @@ def crystal_of(atoms, tolerance: float = 1e-3) -> Crystal:
     """The symmetry of `atoms` found by spglib within `tolerance` Å. Raises SetupError unless the structure is periodic in three directions."""
     import spglib
     if not atoms.pbc.all():
-        raise SetupError(f"The structure is periodic in {int(atoms.pbc.sum())} of 3 directions.", hint="Elastic constants need a crystal: set all three periodic.")
+        raise SetupError(f"The structure is periodic in {int(atoms.pbc.sum())} of 3 directions.",
+                         hint="Elastic constants need a crystal: set all three periodic.")
     cell = atoms.cell.array
     data = spglib.get_symmetry_dataset((cell, atoms.get_scaled_positions(), atoms.numbers), symprec=tolerance)
     if data is None:
@@ -72,7 +74,7 @@ def project(stiffness_mandel: np.ndarray, basis: np.ndarray) -> np.ndarray:
 def symmetry_axes(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     """Axes (3, 3) as rows, fixed to the crystal: z along the rotation axis of highest order that has another axis perpendicular to it, x along the
     best such axis; lattice vectors take the place of missing axes."""
-    axes, orders = _rotation_axes(rotations)
+    axes, orders = _rotation_axes(rotations, lattice)
     best = None
     for i, axis in enumerate(axes):
         across = [j for j in range(len(axes)) if abs(axes[j] @ axis) < 1e-4]
@@ -91,8 +93,8 @@ def symmetry_axes(rotations: np.ndarray, lattice: np.ndarray) -> np.ndarray:
     return np.stack([x, np.cross(z, x), z])
 
 
-def _rotation_axes(rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Distinct rotation axes (n, 3) and their orders (n,), in the order of `rotations`."""
+def _rotation_axes(rotations: np.ndarray, lattice: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Distinct rotation axes (n, 3), each towards the first lattice vector it is not perpendicular to, and their orders (n,), in the order of `rotations`."""
     axes: list[np.ndarray] = []
     orders: list[int] = []
     for r in rotations:
@@ -102,6 +104,8 @@ def _rotation_axes(rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         order = round(2 * np.pi / np.arccos(cosine)) if cosine > -1 + 1e-6 else 2
         values, vectors = np.linalg.eigh((r + r.T) / 2)
         axis = vectors[:, np.argmax(values)]
+        along = lattice @ axis
+        axis = axis * np.sign(along[np.argmax(np.abs(along) > 1e-3 * np.linalg.norm(lattice, axis=1))])
         for k, known in enumerate(axes):
             if abs(known @ axis) > 1 - 1e-4:
                 orders[k] = max(orders[k], order)

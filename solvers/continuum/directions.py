@@ -134,7 +134,9 @@ def sphere_mesh(level: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def young_surface(material, n: int = 5) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (P, 3) in Pa, triangles (T, 3) wound outwards and values (P,) in Pa of the surface E(n)·n; `n` subdivisions of an icosahedron (5: 10242 points)."""
+    """Points (P, 3) in Pa, triangles (T, 3) wound outwards and values (P,) in Pa of the surface E(n)·n; `n` subdivisions of an icosahedron (5: 10242
+    points).
+    """
     directions, triangles = sphere_mesh(n)
     values = young_modulus(material, directions)
     return directions * values[:, None], triangles, values

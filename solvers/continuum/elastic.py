@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ..core.errors import NotConvergedError, RefusedError
-from ..core.job import Result, State, Step, drain
+from ..core.job import State, Step, drain
 from ..core.params import from_dict
 from ..core.structure import Structure
 from .elastic_result import assemble
@@ -33,7 +33,8 @@ def elastic(params: ElasticParams, inputs: Mapping[str, Any], *, resume: State |
 def elastic_constants(atoms, calculator, **params: Any) -> Material:
     """The elastic constants of `atoms` (ase.Atoms or Structure) as a `Material`; `calculator`: live ASE calculator, CalculatorSpec or text like "emt".
 
-    Keywords are the fields of `ElasticParams`. Raises RefusedError with the reason when a quality gate objects, NotConvergedError when a cycle did not converge.
+    Keywords are the fields of `ElasticParams`. Raises RefusedError with the reason when a quality gate objects, NotConvergedError when a cycle did not
+    converge.
     """
     from ..core.calculators import CalculatorSpec
     if isinstance(calculator, (str, Mapping)):

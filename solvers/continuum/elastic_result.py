@@ -21,7 +21,8 @@ from .tensor import is_stable, mandel_eigenvalues
 def assemble(study: Study) -> Result:
     """The `Result` of a finished study; `refused` says in words what a gate objects to."""
     warnings = list(study.warnings)
-    settings = {"elastic": to_dict(study.params), "space_group": study.crystal.space_group, "n_independent": len(study.basis), "directions": study.directions.tolist(),
+    settings = {"elastic": to_dict(study.params), "space_group": study.crystal.space_group, "n_independent": len(study.basis),
+                "directions": study.directions.tolist(),
                 "force_tolerance": study.force_tolerance, "calculator": provenance(study.source, study.calculator, study.atoms)}
     if study.pulay_reason:
         return Result({"pulay_stress": float(np.nanmax(study.pulay))}, refused=study.pulay_reason, warnings=warnings, settings=settings)
@@ -29,7 +30,8 @@ def assemble(study: Study) -> Result:
     best = fit(points, study.basis)
     stiffness = best.stiffness * GPA_PASCAL
     residuals, independent = _residuals(study, points)
-    reasons = [quality.unconverged(_names(study, 0), study.done, "The electrons"), quality.unconverged(_names(study, 1), study.done, "The ions"), quality.born(stiffness),
+    reasons = [quality.unconverged(_names(study, 0), study.done, "The electrons"), quality.unconverged(_names(study, 1), study.done, "The ions"),
+               quality.born(stiffness),
                quality.symmetry(residuals, study.redundant, study.params), quality.residual(best, np.array([p.stress for p in points]), study.params)]
     if is_stable(stiffness):
         reasons.append(quality.bounds(stiffness))
@@ -38,9 +40,12 @@ def assemble(study: Study) -> Result:
     refused = " ".join(reason for reason in reasons if reason)
     warnings += _warnings(study, best)
     values = _values(study, material)
-    settings["checks"] = {"symmetry_residual": max(residuals.values(), default=None), "redundant_strain_residual": independent, "fit_residual_gpa": best.residual,
-                          "degrees_of_freedom": best.freedom, "condition_number": best.condition, "mandel_eigenvalues_gpa": mandel_eigenvalues(best.stiffness).tolist()}
-    return Result(values, converged=bool(study.converged.all()), structure=None, material=None if refused else material.to_dict(), refused=refused, warnings=tuple(warnings),
+    settings["checks"] = {"symmetry_residual": max(residuals.values(), default=None), "redundant_strain_residual": independent,
+                          "fit_residual_gpa": best.residual,
+                          "degrees_of_freedom": best.freedom, "condition_number": best.condition,
+                          "mandel_eigenvalues_gpa": mandel_eigenvalues(best.stiffness).tolist()}
+    return Result(values, converged=bool(study.converged.all()), structure=None, material=None if refused else material.to_dict(), refused=refused,
+                  warnings=tuple(warnings),
                   settings=settings)
 
 
@@ -56,7 +61,9 @@ def _residuals(study: Study, points: list[Point]) -> tuple[dict[int, float], flo
 
 
 def error_terms(study: Study, points: list[Point], best: Fit) -> dict[str, np.ndarray]:
-    """source -> covariance (21, 21) in Pa²: "fit" from the scatter; "amplitude" from fits of other order and of fewer amplitudes; "cutoff" and "k-mesh" where measured."""
+    """source -> covariance (21, 21) in Pa²: "fit" from the scatter; "amplitude" from fits of other order and of fewer amplitudes; "cutoff" and "k-mesh" where
+    measured.
+    """
     square = GPA_PASCAL**2
     terms = {"fit": best.covariance_21 * square}
     main = [p for p in points if p.direction != study.redundant]
@@ -80,12 +87,14 @@ def _material(study: Study, best: Fit, residuals: dict[int, float]) -> Material:
     clamped = _clamped(study)
     note: dict[str, Any] = {
         "method": "finite Green-Lagrange strain, second Piola-Kirchhoff stress, " + ("ions relaxed" if study.params.relax_ions else "ions CLAMPED"),
-        "conditions": "0 K, static" if study.params.relax_ions else "0 K, static, clamped ions", **origin, "run_ids": [], "space_group": study.crystal.space_group,
+        "conditions": "0 K, static" if study.params.relax_ions else "0 K, static, clamped ions", **origin, "run_ids": [],
+        "space_group": study.crystal.space_group,
         "formula": study.structure.formula, "strain": study.params.strain, "n_strain_points": len(points),
         "zero_strain_stress_gpa": (best.zero_stress / np.sqrt([1, 1, 1, 2, 2, 2])).tolist(), "symmetry_residual": max(residuals.values(), default=None),
         "clamped_stiffness_pa": None if clamped is None else clamped.tolist(),
         "error_sources": ["fit", "amplitude", *(["cutoff", "k-mesh"] if has_basis(study.calculator) else [])]}
-    return Material(best.stiffness * GPA_PASCAL, density=float(atoms.get_masses().sum() / volume * AMU_PER_ANGSTROM3_KG_M3), name=study.structure.formula or "material",
+    return Material(best.stiffness * GPA_PASCAL, density=float(atoms.get_masses().sum() / volume * AMU_PER_ANGSTROM3_KG_M3),
+                    name=study.structure.formula or "material",
                     validity=(0.0, 0.0), lattice=study.crystal.lattice, covariance=error_terms(study, points, best), provenance=note,
                     atoms_per_volume=len(atoms) / (volume * 1e-30))
 
@@ -100,7 +109,8 @@ def _warnings(study: Study, best: Fit) -> list[str]:
     out = []
     stress = best.zero_stress / np.sqrt([1, 1, 1, 2, 2, 2])
     if np.abs(stress).max() > study.params.stress_warning:
-        out.append(f"The unstrained crystal is under a stress of up to {np.abs(stress).max():.2f} GPa; the constants belong to this state. Relax the cell for those at zero pressure.")
+        out.append(f"The unstrained crystal is under a stress of up to {np.abs(stress).max():.2f} GPa; the constants belong to this state. "
+                   "Relax the cell for those at zero pressure.")
     if study.params.amplitudes < 2:
         out.append("One amplitude only: the error from the size of the strain is unknown.")
     if has_basis(study.calculator) and not study.params.convergence:
@@ -115,7 +125,8 @@ def _warnings(study: Study, best: Fit) -> list[str]:
 def _values(study: Study, material: Material) -> dict[str, Any]:
     total = np.array(sum(np.broadcast_to(c, (21, 21)) for c in material.covariance.values()))
     zero = study.stress[0][[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-    values = {"stiffness": material.stiffness_voigt, "stiffness_error": material.error(), "stiffness_covariance": total, "density": material.density, "stress": zero}
+    values = {"stiffness": material.stiffness_voigt, "stiffness_error": material.error(), "stiffness_covariance": total, "density": material.density,
+              "stress": zero}
     clamped = material.provenance["clamped_stiffness_pa"]
     if clamped is not None:
         values["stiffness_clamped"] = np.array(clamped)

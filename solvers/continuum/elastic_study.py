@@ -59,7 +59,7 @@ class Study:
             raise SetupError(f"{type(self.calculator).__name__} offers no stress, so it gives no elastic constants.", hint="Use another calculator.")
         self.plans = self._plans()
         n = len(self.atoms)
-        self.force_tolerance = params.force_tolerance or (5e-4 if has_basis(self.calculator) else 1e-5)
+        self.force_tolerance = params.force_tolerance or (1e-3 if has_basis(self.calculator) else 1e-5)
         self.memory = Memory.empty(n)
         self.stress, self.clamped = np.zeros((0, 3, 3)), np.zeros((0, 3, 3))
         self.displacement = np.zeros((0, n, 3))
@@ -122,7 +122,8 @@ class Study:
         self.max_force = np.append(self.max_force, found.max_force)
         self.converged = np.concatenate([self.converged, [[is_converged(calculator), found.converged]]])
         self.pulay = np.append(self.pulay, np.nan if found.evaluation.pulay_stress is None else found.evaluation.pulay_stress)
-        values = {"amplitude": plan.amplitude, "direction": float(plan.direction + 1), "free_energy": found.evaluation.free_energy, "max_force": found.max_force,
+        values = {"amplitude": plan.amplitude, "direction": float(plan.direction + 1), "free_energy": found.evaluation.free_energy,
+                  "max_force": found.max_force,
                   "largest_stress_gpa": float(np.abs(found.evaluation.stress).max() * EV_PER_ANGSTROM3_GPA), "evaluations": float(found.evaluations)}
         state = self.state()
         return Step("elastic", self.done, values, frame_of(found.atoms, found.evaluation), lambda: state,
@@ -137,7 +138,9 @@ class Study:
         return self._denser[stage]
 
     def _guess(self, plan: Plan) -> tuple[np.ndarray, np.ndarray | None]:
-        """Fractional displacements (N, 3) to start from and to try second: those of the unstrained crystal, plus the internal strain learnt at other amplitudes."""
+        """Fractional displacements (N, 3) to start from and to try second: those of the unstrained crystal, plus the internal strain learnt at other
+        amplitudes.
+        """
         if not self.done:
             return np.zeros((len(self.atoms), 3)), None
         base = self.displacement[0]
@@ -171,12 +174,14 @@ class Study:
 
     def state(self) -> State:
         """Everything measured so far."""
-        return {name: getattr(self, name).copy() for name in self._ARRAYS} | {"memory_steps": self.memory.steps.copy(), "memory_changes": self.memory.changes.copy(),
+        return {name: getattr(self, name).copy() for name in self._ARRAYS} | {"memory_steps": self.memory.steps.copy(),
+                                                                              "memory_changes": self.memory.changes.copy(),
                                                                              "directions": self.directions.copy()}
 
     def restore(self, state: State) -> None:
         """Continue after the points in `state`. SetupError when they belong to another study."""
-        if state["directions"].shape != self.directions.shape or not np.allclose(state["directions"], self.directions, atol=1e-9) or len(state["stress"]) > len(self.plans):
+        if state["directions"].shape != self.directions.shape or not np.allclose(state["directions"], self.directions,
+                                                                                 atol=1e-9) or len(state["stress"]) > len(self.plans):
             raise SetupError("The checkpoint belongs to other strains than these.", hint="Structure or settings changed; start the job again.")
         for name in self._ARRAYS:
             setattr(self, name, np.array(state[name]))

@@ -83,14 +83,16 @@ def fit(points: list[Point], basis: np.ndarray, order: int = 2) -> Fit:
     scale[scale == 0] = 1.0  # a constant that no strain touches: found singular below
     scaled = design / scale * root[:, None]
     u, values, vt = np.linalg.svd(scaled, full_matrices=False)
-    if values[-1] < 1e-10 * values[0]:
-        raise SetupError(f"{len(points)} strain points do not determine {n_constants} elastic constants and their non-linear terms.", hint="Apply more strains.")
+    if len(values) < design.shape[1] or values[-1] < 1e-10 * values[0]:
+        raise SetupError(f"{len(points)} strain points do not determine {n_constants} elastic constants and their non-linear terms.",
+                         hint="Apply more strains.")
     solution = (vt.T / values) @ (u.T @ (target * root)) / scale
     freedom = len(target) - design.shape[1]
     residuals = (target - design @ solution) * root
     variance = float(residuals @ residuals) / max(freedom, 1)
     inverse = (vt.T / values**2) @ vt / np.outer(scale, scale)
-    return Fit(basis, solution[:n_constants], _symmetric(variance * inverse[:n_constants, :n_constants]), solution[n_constants:n_constants + 6], float(np.sqrt(variance)),
+    return Fit(basis, solution[:n_constants], _symmetric(variance * inverse[:n_constants, :n_constants]), solution[n_constants:n_constants + 6],
+               float(np.sqrt(variance)),
                freedom, float(values[0] / values[-1]))
 
 

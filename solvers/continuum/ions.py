@@ -34,7 +34,9 @@ class Memory:
 
 @dataclass(frozen=True)
 class Relaxed:
-    """The relaxed atoms, their evaluation with stress, the stress (3, 3) in eV/Å³ at the starting positions, the largest force, evaluations taken, converged."""
+    """The relaxed atoms, their evaluation with stress, the stress (3, 3) in eV/Å³ at the starting positions, the largest force, evaluations taken,
+    converged.
+    """
 
     atoms: object
     evaluation: Evaluation

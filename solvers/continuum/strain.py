@@ -33,7 +33,8 @@ def stretch(eta: np.ndarray) -> np.ndarray:
     """Right stretch U (3, 3) of a Green–Lagrange strain η (3, 3). SetupError when 1 + 2η is not positive."""
     values, vectors = np.linalg.eigh(np.eye(3) + 2 * np.asarray(eta))
     if values[0] <= 0:
-        raise SetupError(f"A Green–Lagrange strain with principal value {(values[0] - 1) / 2:.3f} has no deformation.", hint="Principal strains must exceed −0.5.")
+        raise SetupError(f"A Green–Lagrange strain with principal value {(values[0] - 1) / 2:.3f} has no deformation.",
+                         hint="Principal strains must exceed −0.5.")
     return vectors * np.sqrt(values) @ vectors.T
 
 
@@ -68,7 +69,7 @@ def choose(basis: np.ndarray, axes: np.ndarray, rotations: np.ndarray) -> np.nda
         ranks = rank[:, None] == rank.max()
         best = quality[ranks[:, 0]].max()
         good = np.flatnonzero(ranks[:, 0] & (quality >= 0.6 * best))
-        chosen.append(int(good[np.argmax(kept[good] + 1e-3 * quality[good] / best)]))
+        chosen.append(int(good[np.argmax(np.round(kept[good] + 1e-3 * quality[good] / best, 9))]))
         if rank.max() == len(basis):
             break
         if len(chosen) > 6:
@@ -119,7 +120,7 @@ def _exchanged(designs: np.ndarray, chosen: list[int]) -> list[int]:
         before = list(chosen)
         for k in range(len(chosen)):
             quality, rank = _quality(designs, chosen[:k] + chosen[k + 1:])
-            quality = np.where(rank == designs.shape[2], quality, -1.0)
+            quality = np.round(np.where(rank == designs.shape[2], quality, -1.0), 9)  # rounding noise must not choose between equals
             best = int(np.argmax(quality))
             if quality[best] > 1.001 * quality[chosen[k]]:
                 chosen[k] = best

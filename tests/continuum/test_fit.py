@@ -14,7 +14,8 @@ from solvers.continuum.tensor import from_mandel, mandel
 from solvers.core.errors import SetupError
 from solvers.validate.peers.model_crystals import quartz, triclinic
 
-CRYSTALS = {"Si": (lambda: bulk("Si", "diamond", a=5.43), 3, 1), "rocksalt": (lambda: bulk("MgO", "rocksalt", a=4.2), 3, 1), "hcp": (lambda: bulk("Ti", "hcp", a=2.95, c=4.7), 5, 2),
+CRYSTALS = {"Si": (lambda: bulk("Si", "diamond", a=5.43), 3, 1), "rocksalt": (lambda: bulk("MgO", "rocksalt", a=4.2), 3, 1),
+            "hcp": (lambda: bulk("Ti", "hcp", a=2.95, c=4.7), 5, 2),
             "tetragonal": (lambda: bulk("Sn", "bct", a=5.8, c=3.2), 6, 2), "quartz": (quartz, 6, 2), "triclinic": (triclinic, 21, 6)}
 
 

@@ -42,11 +42,13 @@ class _Differentiated(Calculator):
         gradient, virial = torch.autograd.grad(energy, (positions, strain))
         stress = virial.numpy() / self.atoms.get_volume()
         stress = 0.5 * (stress + stress.T)
-        self.results = {"energy": energy.item(), "free_energy": energy.item(), "forces": -gradient.numpy(), "stress": stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]}
+        self.results = {"energy": energy.item(), "free_energy": energy.item(), "forces": -gradient.numpy(),
+                        "stress": stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]}
 
 
 class Springs(_Differentiated):
-    """Harmonic springs between all atoms of a reference crystal closer than `reach` Å, at rest in it: ½ k (r − r₀)² per bond, k = stiffness·exp(2(1 − r₀/r_nn)).
+    """Harmonic springs between all atoms of a reference crystal closer than `reach` Å, at rest in it: ½ k (r − r₀)² per bond, k = stiffness·exp(2(1 −
+    r₀/r_nn)).
 
     The reference is unstressed and in equilibrium whatever its symmetry, and its constants are known in closed form (`springs_stiffness`).
     """

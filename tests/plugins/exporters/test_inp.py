@@ -7,22 +7,20 @@ import re
 import numpy as np
 import pytest
 
-from solvers.continuum import Material, check_deck, fe_ccx, material_from_constants
+from solvers.continuum import Material, check_deck, fe_ccx
 from solvers.continuum.inp import DIALECTS, MAX_FIELD, read_back
-from solvers.continuum.packing import PACKINGS
-from solvers.continuum.tensor import from_mandel, mandel_eigenvalues
+from solvers.continuum.tensor import mandel_eigenvalues
 from solvers.core.errors import MissingError, ReadError, RunError, SetupError
+from solvers.validate import deck as validate_deck
 
 SOLVERS = [pytest.param("ccx", marks=pytest.mark.skipif(fe_ccx.find() is None, reason="CalculiX is not installed")), "skfem"]
 
 
-def triclinic(seed=7, **more):
-    a = np.random.default_rng(seed).normal(size=(6, 6))
-    return Material(10e9 * from_mandel(a @ a.T + 6 * np.eye(6)), density=3210.0, name="triclinic", **more)
+def triclinic():
+    return validate_deck.triclinic(7)
 
 
-def copper():
-    return material_from_constants({"C11": 168.4, "C12": 121.4, "C44": 75.4}, density=8960, name="Cu")
+copper = validate_deck.copper
 
 
 def data_lines(text):
@@ -126,6 +124,12 @@ def test_damaged_decks_are_refused(change, words):
 
 # ---- finite elements -------------------------------------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("solver", SOLVERS)
+def test_the_validation_rows_hold(solver):
+    rows = [*validate_deck.random_tensor(9, solver), *validate_deck.wrong_orders(solver)]
+    assert len(rows) == 5 and all(row.passed for row in rows), rows
+
+
+@pytest.mark.parametrize("solver", SOLVERS)
 def test_copper_along_four_directions(solver):
     report = check_deck(copper(), solver)
     assert report.passed and report.solver == solver, report.text
@@ -135,8 +139,7 @@ def test_copper_along_four_directions(solver):
 
 @pytest.mark.parametrize("solver", SOLVERS)
 def test_titanium(solver):
-    titanium = material_from_constants({"C11": 162.4, "C12": 92, "C13": 69, "C33": 180.7, "C44": 46.7}, density=4506, name="Ti", c_over_a=1.588)
-    report = check_deck(titanium, solver, directions=("[0001]", "[2-1-10]"))
+    report = check_deck(validate_deck.titanium(), solver, directions=("[0001]", "[2-1-10]"))
     assert report.passed, report.text
     assert [row.found for row in report.rows if row.what.startswith("E(x)")] == pytest.approx([143.271, 104.372], abs=1e-3)
 
@@ -164,10 +167,7 @@ def test_the_unpermuted_file_fails(tmp_path, solver, order):
     """The same constants in Voigt's or another program's order make another body: the check must see it."""
     material = triclinic()
     path = tmp_path / "t.inp"
-    text = material.export(path, format="calculix")
-    body = text.index("*ELASTIC,")
-    values = PACKINGS[order].pack(material.stiffness_voigt)
-    path.write_text(text[:body] + "*ELASTIC, TYPE=ANISO\n" + "\n".join(",".join(f"{v:.12e}" for v in values[i:i + 8]) for i in (0, 8, 16)) + "\n")
+    validate_deck.unpermuted(material, order, path)
     stable = mandel_eigenvalues(read_back(path.read_text(), DIALECTS["calculix"]).stiffness[0])[0] > 0
     assert stable == (order != "moose")  # listed by rows the tensor is not even positive: that must not crash the check
     for truth in (None, material):
