@@ -170,9 +170,9 @@ class Outcome(QObject):
 
     def _imported(self, job_id: str) -> None:
         session, view, node = self.session, self.session.jobs.views.get(job_id), self.node_of(job_id)
-        started_from = self.mine.pop(job_id, None)
         if view is None:
             return
+        started_from = self.mine.pop(job_id, None) if view.state == "finished" else None  # a resumed one is still ours
         if view.state == "finished":
             refused = node is not None and node.payload.get("refused")
             converged = node is None or node.payload.get("converged", True)

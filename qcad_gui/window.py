@@ -275,7 +275,7 @@ class MainWindow(QMainWindow):
         undo, redo = session.undo_stack.undoText(), session.undo_stack.redoText()
         self.actions_by_id["edit.undo"].setText(tr("Undo {what}", what=undo) if undo else tr("Undo"))
         self.actions_by_id["edit.redo"].setText(tr("Redo {what}", what=redo) if redo else tr("Redo"))
-        self.setWindowTitle(f"{session.keeper.name} — Q-CAD" + (" " + tr("(read-only)") if session.read_only else ""))
+        self.setWindowTitle(tr("{name} — Q-CAD", name=session.keeper.name) + (" " + tr("(read-only)") if session.read_only else ""))
         self.owner.setVisible(bool(session.read_only))
         self.owner_text.setText(
             tr(
