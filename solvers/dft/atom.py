@@ -82,11 +82,17 @@ def shells(configuration: tuple[int, ...]) -> list[tuple[int, int, float]]:
     return found
 
 
+@cache
+def _legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of Gauss–Legendre quadrature on (−1, 1)."""
+    return roots_legendre(n)
+
+
 class _Radial:
     """Quadrature on (0, RADIUS): Gauss–Legendre in a variable that gathers points near the nucleus."""
 
     def __init__(self):
-        t, weight = roots_legendre(_POINTS)
+        t, weight = _legendre(_POINTS)
         t = 0.5 * (t + 1)
         self.r = RADIUS * t * t
         self.weight = RADIUS * t * weight  # dr = 2 R t dt, dt = weight / 2
@@ -94,7 +100,7 @@ class _Radial:
     def local(self, pseudo: Pseudopotential) -> np.ndarray:
         """v_loc(r): the smooth rest by inverse Fourier transform, the Coulomb tail by an error function of width 0.25 bohr."""
         width, reach = 0.25, 80.0
-        t, weight = roots_legendre(3000)
+        t, weight = _legendre(1200)
         q, weight = 0.5 * reach * (t + 1), 0.5 * reach * weight
         tail = -4 * math.pi * pseudo.charge * np.exp(-(q * width) ** 2 / 2) / q**2
         short = pseudo.local(torch.as_tensor(q)).numpy() - tail

@@ -10,7 +10,7 @@ from solvers.core.units import HARTREE_EV, HARTREE_PER_BOHR3_GPA
 
 from .cases import dft as cases
 from .cases.dft import Case
-from .peers import abinit, store
+from .peers import abinit, espresso, store
 from .report import Row, compare
 
 #: self-consistency of our side, eV/atom: far below every tolerance
@@ -80,6 +80,18 @@ def peer_rows(case: Case, live: bool) -> Iterator[Row]:
         yield from derivative_rows(case, mine, peer, name)
 
 
+def espresso_rows(case: Case, live: bool) -> Iterator[Row]:
+    """Energy and the worst force beside `pw.x` (its stress of l ≥ 1 GTH projectors is wrong in 6.7)."""
+    peer = {"version": espresso.version(), **espresso.run(case)} if live else store.result("espresso", case.name)
+    mine = ours(case, peer["box"], symmetry=not case.forces)
+    name, n = peer["version"] + ("" if live else " (stored)"), len(case.symbols)
+    yield compare("dft", case.name, "free energy", mine["energy"] / n, peer["energy"] / n, cases.ESPRESSO_ENERGY, "Ha/atom", name)
+    if case.forces:
+        a, b = without_mean(mine["forces"]), without_mean(peer["forces"])
+        worst = np.unravel_index(np.abs(a - b).argmax(), a.shape)
+        yield compare("dft", case.name, f"force {worst[0]}{'xyz'[worst[1]]} (worst of {a.size})", a[worst], b[worst], cases.ESPRESSO_FORCE, "Ha/bohr", name)
+
+
 def symmetry_row(case: Case) -> Row:
     """Energy with symmetry against energy without, on a box that the crystal's translations fit."""
     box = case.box
@@ -110,6 +122,8 @@ def run(full: bool = False) -> Iterator[Row]:
     for case in (*cases.ENERGY_CASES, *cases.FORCE_CASES):
         if case.quick or full:
             yield from peer_rows(case, live)
+    for case in cases.ESPRESSO_CASES.values():
+        yield from espresso_rows(case, espresso.installed())
     for case in cases.SYMMETRY_CASES:
         yield symmetry_row(case)
     for name in cases.EGG_BOX_CASES:

@@ -73,9 +73,9 @@ def cauchy() -> Iterator[Row]:
     from ase.build import bulk
     from scipy.optimize import brentq
 
-    from plugins.calculators.lj import lennard_jones
     from solvers.continuum import elastic_constants
-    calculator = lennard_jones()
+    from solvers.core.calculators import CalculatorSpec
+    calculator = CalculatorSpec("lj").create()
 
     def argon(a):
         atoms = bulk("Ar", "fcc", a=a)

@@ -10,7 +10,8 @@ up to k is found for every k. Two figures follow at a cutoff E_cut = k²/2, both
 The recommended cutoff is the lowest whole hartree at which the error is at most `ERROR` and the pressure at most `PRESSURE`; the latter keeps every
 compound below the 0.5 GPa above which cell relaxations and elastic constants are refused.
 
-``python -m solvers.dft.pseudo.scan [SYMBOL …]`` scans what is missing in the file and rewrites it after every entry.
+``python -m solvers.dft.pseudo.scan [SYMBOL …]`` scans what is missing in the file and rewrites it after every entry; with ``--crystals`` it holds the
+recommendation against crystals: what energy and pressure still change from the recommended cutoff to 1.6 times it.
 """
 from __future__ import annotations
 
@@ -25,12 +26,23 @@ import numpy as np
 from solvers.core.paths import resource
 from solvers.core.units import BOHR_ANGSTROM, HARTREE_EV, HARTREE_PER_BOHR3_GPA
 
-from .library import entries, find
+from .library import default_cutoff, entries, entry, find
 
 ERROR = 5.0  # meV per valence electron
 PRESSURE = 0.3  # GPa
 VOLUMES = {"H": 5.0, "Be": 8.0, "B": 5.9, "C": 5.6, "N": 5.9, "O": 9.0, "F": 8.0, "": 10.0}  # Å³ per atom: diamond, BN, MgO, LiF …; "" all others
 WAVENUMBERS = (40.0, 60.0)  # 1/bohr: the basis that stands for infinity, the second where the first is not enough
+
+
+#: (crystal, ase.build.bulk arguments, chosen potentials, k-mesh): what the recommendation is held against
+CRYSTALS = (("Si", {"name": "Si", "crystalstructure": "diamond", "a": 5.43}, {}, (2, 2, 2)),
+            ("Al", {"name": "Al", "crystalstructure": "fcc", "a": 4.04}, {}, (4, 4, 4)),
+            ("Mg", {"name": "Mg", "crystalstructure": "hcp", "a": 3.19, "c": 5.18}, {"Mg": "GTH-PBE-q2"}, (3, 3, 2)),
+            ("GaAs", {"name": "GaAs", "crystalstructure": "zincblende", "a": 5.75}, {"Ga": "GTH-PBE-q3"}, (2, 2, 2)),
+            ("C", {"name": "C", "crystalstructure": "diamond", "a": 3.567}, {}, (2, 2, 2)),
+            ("NaF", {"name": "NaF", "crystalstructure": "rocksalt", "a": 4.70}, {"Na": "GTH-PBE-q1"}, (2, 2, 2)),
+            ("MgO", {"name": "MgO", "crystalstructure": "rocksalt", "a": 4.259}, {"Mg": "GTH-PBE-q2"}, (2, 2, 2)),
+            ("Cu", {"name": "Cu", "crystalstructure": "fcc", "a": 3.63}, {}, (3, 3, 3)))
 
 
 @dataclass(frozen=True)
@@ -53,7 +65,8 @@ def curve(symbol: str, xc: str, name: str, wavenumber: float = WAVENUMBERS[0]) -
     for l, block in atom.blocks.items():
         matrix = block.fixed + block.basis.T @ ((atom.potential * weight)[:, None] * block.basis)
         counts = [(n, electrons) for shell, n, electrons in atom.occupied if shell == l]
-        sizes = np.arange(len(counts) + 1, len(block.k))
+        # every wave where the step from one to the next is large in energy, every third beyond
+        sizes = np.unique(np.r_[len(counts) + 1:min(80, len(block.k)), 80:len(block.k):3])
         energies = np.array([sum(electrons * value for (_, electrons),
                                  value in zip(counts, np.linalg.eigvalsh(matrix[:size, :size]), strict=False)) for size in sizes])
         # waves up to the n-th stand for every cutoff between the n-th and the next wavenumber: their middle
@@ -112,14 +125,51 @@ def scan(path: Path, symbols: list[str]) -> None:
             continue
         known[key] = {**recommend(item.symbol, item.xc, item.name), "sha256": item.sha256}
         order = {f"{other.symbol} {other.name}": place for place, other in enumerate(entries())}
-        data = {"criterion": {"error_mev_per_electron": ERROR, "pressure_gpa": PRESSURE,
+        data = {**data, "criterion": {"error_mev_per_electron": ERROR, "pressure_gpa": PRESSURE,
                               "method": "solvers/dft/pseudo/scan.py: free pseudo-atom, Slater + PW92"},
                 "entries": {name: known[name] for name in sorted(known, key=order.__getitem__)}}
-        temporary = path.with_suffix(".tmp")
-        temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
-        temporary.replace(path)
+        _write(path, data)
         print(key, known[key]["cutoff_ha"], known[key].get("pressure_gpa"), file=sys.stderr, flush=True)
 
 
+def crystal(arguments: dict, chosen: dict[str, str], mesh: tuple[int, int, int], factor: float = 1.6) -> dict:
+    """What still changes in a PBE crystal from the recommended cutoff to `factor` times it: energy (mHa per atom) and mean stress (GPa)."""
+    from ase.build import bulk
+
+    from solvers.core.units import EV_PER_ANGSTROM3_GPA
+    from solvers.dft import DFT
+    atoms = bulk(**arguments)
+    cutoff = default_cutoff([entry(symbol, "PBE", chosen.get(symbol, "gth")) for symbol in dict.fromkeys(atoms.symbols)])
+    energies, pressures = [], []
+    for value in (cutoff, factor * cutoff):
+        atoms.calc = DFT(xc="PBE", cutoff=value, kpts=mesh, smearing=("fermi-dirac", 0.2), pseudos=chosen or "gth")
+        energies.append(atoms.get_potential_energy(force_consistent=True) / len(atoms) / HARTREE_EV)
+        pressures.append(float(atoms.get_stress()[:3].mean()) * EV_PER_ANGSTROM3_GPA)
+    return {"potentials": {symbol: entry(symbol, "PBE", chosen.get(symbol, "gth")).name for symbol in dict.fromkeys(atoms.symbols)},
+            "cutoff_ha": cutoff / HARTREE_EV,
+            "against_ha": factor * cutoff / HARTREE_EV, "energy_mha_per_atom": round(1e3 * (energies[0] - energies[1]),
+                                                                                     4), "pressure_gpa": round(pressures[0] - pressures[1], 4)}
+
+
+def hold_against_crystals(path: Path) -> None:
+    """Put the figures of every crystal of `CRYSTALS` that the file lacks into it."""
+    for name, arguments, chosen, mesh in CRYSTALS:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if name not in data.setdefault("crystals", {}):
+            data["crystals"][name] = crystal(arguments, chosen, mesh)
+            _write(path, data)
+            print(name, data["crystals"][name], file=sys.stderr, flush=True)
+
+
+def _write(path: Path, data: dict) -> None:
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
+    temporary.replace(path)
+
+
 if __name__ == "__main__":
-    scan(resource("pseudo", "gth") / "cutoffs.json", sys.argv[1:])
+    table = resource("pseudo", "gth") / "cutoffs.json"
+    if "--crystals" in sys.argv:
+        hold_against_crystals(table)
+    else:
+        scan(table, sys.argv[1:])

@@ -13,7 +13,8 @@ IXC = {"LDA": -1012, "PBE": -101130, "PBEsol": -116133}
 def pspcod10(entry: GTHEntry, xc: str | None = None) -> str:
     """The potential as a pspcod 10 file; spin-orbit matrices are written as zeros. `xc` overrides the functional named in the header."""
     from ase.data import atomic_numbers
-    lines = [f"GTH {entry.symbol} {entry.name}", f" {atomic_numbers[entry.symbol]} {entry.charge} 20261121   zatom, zion, date",
+    lines = [f"GTH {entry.symbol} {entry.name}",
+             f" {atomic_numbers[entry.symbol]} {entry.charge} 20261121   zatom, zion, date",
              f" 10 {IXC[xc or entry.xc]} {max(0, len(entry.channel_radii) - 1)} 0 2002 0   pspcod, pspxc, lmax, lloc, mmax, r2well",
              " ".join([f" {entry.local_radius!r} {len(entry.local_coefficients)}", *map(repr, entry.local_coefficients)]), f" {max(1, len(entry.channel_radii))}"]
     if not entry.channel_radii:

@@ -13,8 +13,9 @@ import numpy as np
 
 from solvers.core.errors import MissingError
 
-from ..cases.dft import CASES
+from ..cases.dft import CASES, ESPRESSO_CASES
 
+_CASES = {"abinit": CASES, "espresso": ESPRESSO_CASES}
 FOLDER = Path(__file__).resolve().parents[1] / "data"
 
 
@@ -29,7 +30,7 @@ def stored(peer: str) -> dict[str, dict]:
     if not path(peer).is_file():
         return {}
     data = json.loads(path(peer).read_text(encoding="utf-8"))
-    return {name: {**row, "forces": np.array(row["forces"]), "stress": np.array(row["stress"]), "box": tuple(row["box"])}
+    return {name: {key: tuple(value) if key == "box" else np.array(value) if key in ("forces", "stress") else value for key, value in row.items()}
             for name, row in data.items()}
 
 
@@ -46,11 +47,12 @@ def update(peer: str, names: list[str]) -> None:
     import importlib
     program = importlib.import_module(f"solvers.validate.peers.{peer}")
     known = json.loads(path(peer).read_text(encoding="utf-8")) if path(peer).is_file() else {}
-    for name in names or [name for name in CASES if name not in known]:
-        row = program.run(CASES[name])
+    cases = _CASES[peer]
+    for name in names or [name for name in cases if name not in known]:
+        row = {"version": program.version(), **program.run(cases[name])}
         known = json.loads(path(peer).read_text(encoding="utf-8")) if path(peer).is_file() else {}
         known[name] = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
-        path(peer).write_text(json.dumps({case: known[case] for case in CASES if case in known}, indent=1) + "\n", encoding="utf-8")
+        path(peer).write_text(json.dumps({case: known[case] for case in cases if case in known}, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: {row['energy']:.10f} Ha, box {row['box']}", file=sys.stderr, flush=True)
     stored.cache_clear()
 

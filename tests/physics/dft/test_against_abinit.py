@@ -22,6 +22,13 @@ def test_stored_abinit(name):
     assert rows[0].tolerance == case.energy_tolerance and abs(rows[0].ours) > 0.5
 
 
+@pytest.mark.parametrize("name", list(cases.ESPRESSO_CASES))
+def test_stored_espresso(name):
+    """Cold smearing has no other peer: ABINIT's two kinds are other polynomials."""
+    rows = list(area.espresso_rows(cases.ESPRESSO_CASES[name], live=False))
+    assert all(row.passed for row in rows), "\n" + table(rows)
+
+
 def test_the_stored_values_are_complete_and_say_where_they_come_from():
     results = store.stored("abinit")
     assert set(results) == set(cases.CASES)
