@@ -326,7 +326,9 @@ class Drawing:
         size = radii(numbers, self.style)[owner]
         self.drawn = Drawn(at, size, owner)
         own = self._colours()
-        colours = np.concatenate([own, paler(own[owner[n:]], rgb(self.theme.view_bottom))])
+        colours = own[owner]
+        if not self.bar.actor.GetVisibility():  # a colour that stands for a number must not change
+            colours[n:] = paler(colours[n:], rgb(self.theme.view_bottom))
         dots = self._as_dots()
         self.atoms.set(*((np.zeros((0, 3)), np.zeros((0, 3), np.uint8), np.zeros(0), np.zeros(0, np.int64)) if dots else (at, colours, size, owner)))
         self.dots.set(*((at, colours, 4.0 * self.pixel_ratio, owner) if dots else (np.zeros((0, 3)), np.zeros((0, 3), np.uint8), 1.0, np.zeros(0, np.int64))))

@@ -31,9 +31,7 @@ def set_quality(renderer, still: bool) -> None:
 
 def still(drawing, size: tuple[int, int], *, pixel_ratio: float = 1.0, transparent: bool = False) -> np.ndarray:
     """(height, width, 3 or 4) uint8: what `drawing` shows, from the same camera, at `size` pixels. Raises SetupError for a size no driver can draw."""
-    width, height = size
-    if not (16 <= width <= LARGEST and 16 <= height <= LARGEST):
-        raise SetupError(f"A picture of {width} × {height} pixels cannot be drawn.", hint=f"Allowed: 16 to {LARGEST} along each side.")
+    _check_size(size)
     with Studio(drawing, size, pixel_ratio) as studio:
         return studio.shoot(transparent)
 
@@ -98,6 +96,53 @@ def save(image: np.ndarray, path: str | Path) -> Path:
     return path
 
 
+class Film:
+    """A film that grows frame by frame, so that a window can stay alive between two frames. Use as a context manager; leaving it without `finish` discards a GIF.
+
+    PATH.gif is one looping GIF; PATH.png a series PATH-00000.png …, which every video program reads. Raises SetupError for another ending, an
+    impossible rate or size.
+    """
+
+    def __init__(self, drawing, path: str | Path, *, size: tuple[int, int] = (1280, 720), fps: float = 25.0):
+        self.path, self.fps = Path(path), fps
+        if self.path.suffix.lower() not in (".gif", ".png"):
+            raise SetupError(
+                f"A film cannot be written as {self.path.suffix or 'a file without an ending'!r}.", hint="Allowed: .gif, or .png for a series of pictures."
+            )
+        if not 0.1 <= fps <= 120:
+            raise SetupError(f"{fps} frames per second are not possible.", hint="Allowed: 0.1 to 120.")
+        _check_size(size)
+        self.written: list[Path] = []
+        self._pictures: list = []
+        self._studio = Studio(drawing, size)
+
+    def __enter__(self) -> Film:
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        self._studio.__exit__()
+
+    def add(self, positions: np.ndarray, cell: np.ndarray | None = None) -> None:
+        """One more frame of the same atoms: positions (N, 3) Å, cell (3, 3) Å or None for no change."""
+        self._studio.drawing.update_positions(positions, cell)
+        image = self._studio.shoot()
+        if self.path.suffix.lower() == ".png":
+            self.written.append(save(image, self.path.with_name(f"{self.path.stem}-{len(self.written):05d}.png")))
+        else:
+            self._pictures.append(_indexed(image))
+
+    def finish(self) -> list[Path]:
+        """Write what is to be written at the end; returns all files. Raises SetupError when there was no frame."""
+        if self._pictures:
+            part = self.path.with_name(f".{self.path.name}.part.gif")
+            self._pictures[0].save(part, save_all=True, append_images=self._pictures[1:], duration=round(1000.0 / self.fps), loop=0, optimize=False)
+            os.replace(part, self.path)
+            self.written.append(self.path)
+        if not self.written:
+            raise SetupError(tr("The film has no frames."), hint=tr("Open a trajectory first."))
+        return self.written
+
+
 def record(
     drawing,
     frames: Iterable[tuple[np.ndarray, np.ndarray | None]],
@@ -107,37 +152,22 @@ def record(
     fps: float = 25.0,
     progress: Callable[[int], bool] | None = None,
 ) -> list[Path]:
-    """Film `frames` of (positions (N, 3) Å, cell or None) with the drawing's camera and style; returns the files written.
+    """Film `frames` of (positions (N, 3) Å, cell or None) with the drawing's camera and style; returns the files written (see `Film`).
 
-    PATH.gif is one looping GIF; PATH.png a series PATH-00000.png …, which every video program reads.
-    `progress(k)` is called after frame k and stops the film by returning False.
-    Raises SetupError for another ending or no frames.
+    `progress(k)` is called after frame k and stops the film, keeping what there is, by returning False.
     """
-    path = Path(path)
-    if path.suffix.lower() not in (".gif", ".png"):
-        raise SetupError(f"A film cannot be written as {path.suffix or 'a file without an ending'!r}.", hint="Allowed: .gif, or .png for a series of pictures.")
-    if not 0.1 <= fps <= 120:
-        raise SetupError(f"{fps} frames per second are not possible.", hint="Allowed: 0.1 to 120.")
-    written: list[Path] = []
-    pictures = []
-    with Studio(drawing, size) as studio:
+    with Film(drawing, path, size=size, fps=fps) as film:
         for k, (positions, cell) in enumerate(frames):
-            studio.drawing.update_positions(positions, cell)
-            image = studio.shoot()
-            if path.suffix.lower() == ".png":
-                written.append(save(image, path.with_name(f"{path.stem}-{k:05d}.png")))
-            else:
-                pictures.append(_indexed(image))
+            film.add(positions, cell)
             if progress is not None and progress(k) is False:
                 break
-    if pictures:
-        part = path.with_name(f".{path.name}.part.gif")
-        pictures[0].save(part, save_all=True, append_images=pictures[1:], duration=round(1000.0 / fps), loop=0, optimize=False)
-        os.replace(part, path)
-        written.append(path)
-    if not written:
-        raise SetupError(tr("The film has no frames."), hint=tr("Open a trajectory first."))
-    return written
+        return film.finish()
+
+
+def _check_size(size: tuple[int, int]) -> None:
+    width, height = size
+    if not (16 <= width <= LARGEST and 16 <= height <= LARGEST):
+        raise SetupError(f"A picture of {width} × {height} pixels cannot be drawn.", hint=f"Allowed: 16 to {LARGEST} along each side.")
 
 
 def _indexed(image: np.ndarray):

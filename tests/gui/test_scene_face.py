@@ -19,7 +19,7 @@ from solvers.core.structure import Structure
 
 OWN = {name for name in dir(QWidget)}
 #: what only the mouse and VTK need
-INTERNAL = {"changed", "painted", "canvas_resized", "projector", "project", "atom_at", "screenshot", "staticMetaObject"}
+INTERNAL = {"changed", "painted", "canvas_resized", "projector", "project", "atom_at", "screenshot", "film", "staticMetaObject"}
 
 
 def silicon() -> Structure:
@@ -96,7 +96,7 @@ def test_without_opengl_a_sentence_is_shown_and_everything_else_works(qtbot):
     assert view.set_field(None) is None and view.atom_at(1, 1) == -1 and view.measurement_text() == ""
     assert view.structure is crystal and view.selection == {0} and view.style_now.repeat == (2, 1, 1)
     assert view._message.isVisible(), "the sentence stays"
-    for act in (view.screenshot, view.projector):
+    for act in (view.screenshot, view.projector, lambda: view.film("x.gif")):
         with pytest.raises(RunError, match="OpenGL is missing on this display"):
             act()
     view.shut_down()

@@ -206,6 +206,8 @@ def test_colour_by_force_and_by_array(drawing, silicon):
     charged = silicon.with_(arrays={"charge": np.linspace(-1, 1, 8), "name": np.array(list("abcdefgh"))})
     picture = drawing(charged, colour_by="charge", colour_map="cool-warm")
     assert picture.bar.actor.GetVisibility() and len(np.unique(picture.atoms.array("rgb"), axis=0)) == 8
+    picture.set_style(picture.style.but(face_atoms=True))
+    assert len(picture.drawn.owner) == 18 and len(np.unique(picture.atoms.array("rgb"), axis=0)) == 8, "images keep a colour that means a number"
     picture.set_style(picture.style.but(colour_by="element"))
     assert not picture.bar.actor.GetVisibility()
     picture.set_style(picture.style.but(colour_by="force"))
