@@ -97,7 +97,7 @@ def save(image: np.ndarray, path: str | Path) -> Path:
 
 
 class Film:
-    """A film that grows frame by frame, so that a window can stay alive between two frames. Use as a context manager; leaving it without `finish` discards a GIF.
+    """A film that grows frame by frame, so that a window stays alive between two frames. A context manager; leaving it without `finish` discards a GIF.
 
     PATH.gif is one looping GIF; PATH.png a series PATH-00000.png …, which every video program reads. Raises SetupError for another ending, an
     impossible rate or size.

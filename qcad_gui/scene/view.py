@@ -404,7 +404,7 @@ class SceneView(QWidget):
         return image
 
     def film(self, path: str | Path, *, size: tuple[int, int] = (1280, 720), fps: float = 25.0) -> movie.Film:
-        """A film with this view's camera and style, to be fed frame by frame (a context manager, see `movie.Film`). Raises RunError where nothing can be drawn."""
+        """A film with this view's camera and style, fed frame by frame (a context manager, see `movie.Film`). Raises RunError where nothing can be drawn."""
         if self.drawing is None:
             raise RunError("There is no picture to film.", hint="OpenGL is missing on this display.")
         return movie.Film(self.drawing, path, size=size, fps=fps)
