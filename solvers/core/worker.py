@@ -105,7 +105,7 @@ class Worker:
                 self._checkpoint(step)
         if not isinstance(result, Result):
             raise SetupError(f"Task {spec.task!r} returned {type(result).__name__} instead of a Result.", hint="This is an error in the task.")
-        result = result.signed(self.job.id)
+        result = result.signed(self.job.path.resolve().name)  # the worker sees its folder by a relative name
         self.frames.flush()
         self.attempt.write_result(result)
         return result
