@@ -118,7 +118,8 @@ class JobFolder:
     @property
     def id(self) -> str:
         """The folder's name."""
-        return self.path.name
+        # a worker sits inside its attempt and calls the job ".."
+        return self.path.name if self.path.name not in ("", "..") else self.path.resolve().name
 
     @cached_property
     def spec(self) -> JobSpec:

@@ -31,7 +31,7 @@ def test_round_trip(packed, tmp_path):
     target = Project.unpack(packed, tmp_path / "received")
     assert target == tmp_path / "received.qcad"
     with Project.open(target) as project:
-        assert [node.name for node in project.nodes()] == ["s", "big", "count", "count: structure"] and not project.read_only
+        assert [node.name for node in project.nodes()] == ["s", "big", "count", "count: structure", "count: material"] and not project.read_only
         assert project.nodes()[1].payload.positions.sum() == 150000
         assert project.history()[1] == 2 and len(project.table()) == 7
         job = project.jobs().list()[0]

@@ -23,6 +23,7 @@ def test_a_job_from_start_to_result(manager, spec, silicon):
     status = job.status
     assert (status.state, status.step, status.progress, status.exit_code) == ("finished", 12, 1.0, 0) and not status.active
     result = job.result()
+    assert result.material["provenance"]["run_ids"] == ["before", job.id]
     assert result.files == {"model.txt": b"weights"} and result.structure.numbers.tolist() == silicon.numbers.tolist()
     trajectory = Trajectory.open(job.path)
     assert len(trajectory) == 12 and trajectory.steps.tolist() == list(range(1, 13))

@@ -358,7 +358,7 @@ def test_jobs_become_nodes_once(project, manager, silicon):
     (project.folder / "jobs" / "20260101-0000-broken-0000").mkdir()
     (project.folder / "jobs" / "20260101-0000-broken-0000" / "spec.json").write_text("{")
     made = project.import_jobs()
-    assert [(item.kind, item.made_by) for item in made] == [("run", good.id), ("structure", good.id)]
+    assert [(item.kind, item.made_by) for item in made] == [("run", good.id), ("structure", good.id), ("material", good.id)]
     assert made[0].parent == node.id and made[1].parent == made[0].id and made[0].payload["values"]["energy"] == good.result().values["energy"]
     assert project.import_jobs() == []
     project.move_to_trash(made[1].id)
@@ -378,7 +378,7 @@ def test_a_failed_job_is_imported_when_a_resume_finishes_it(project, manager, si
     assert project.import_jobs() == []
     job.resume()
     job.wait(60)
-    assert [node.kind for node in project.import_jobs()] == ["run", "structure"]
+    assert [node.kind for node in project.import_jobs()] == ["run", "structure", "material"]
 
 
 def test_every_number_is_in_the_table(project, manager, silicon):

@@ -43,7 +43,8 @@ def walk(params, inputs, resume, event=None):
         rng = np.concatenate([to_words(words["state"]), to_words(words["inc"])])
         state = {"x": x.copy(), "n": np.array(n), "rng": rng}
         yield Step("walk", n, {"energy": float(x.sum())}, atoms.copy(), lambda state=state: state, progress=n / params.steps)
-    return Result({"positions": x, "energy": float(x.sum())}, converged=True, structure=inputs["structure"].with_(positions=x), files={"model.txt": b"weights"})
+    return Result({"positions": x, "energy": float(x.sum())}, converged=True, structure=inputs["structure"].with_(positions=x),
+                  material={"name": "toy", "provenance": {"run_ids": ["before"]}}, files={"model.txt": b"weights"})
 
 
 def to_words(number: int) -> np.ndarray:
