@@ -27,7 +27,9 @@ def nearest_image(vector: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.n
     home = vector - np.where(periodic, np.rint(fractional), 0.0) @ reduced
     shifts = np.array(list(itertools.product(*((-1, 0, 1) if flag else (0,) for flag in periodic))))
     candidates = home + shifts @ reduced
-    return candidates[int(np.argmin(np.einsum("ni,ni->n", candidates, candidates)))]
+    best = candidates[int(np.argmin(np.einsum("ni,ni->n", candidates, candidates)))]
+    # of several images equally near the one that was meant wins: the picture's line then stays inside the cell
+    return np.array(vector, float) if np.linalg.norm(vector) < np.linalg.norm(best) + 1e-6 else best
 
 
 def chain(structure: Structure, atoms: tuple[int, ...]) -> np.ndarray:

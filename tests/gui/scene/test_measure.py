@@ -59,6 +59,13 @@ def test_undefined_and_impossible():
         measure.value(line, (0,))
 
 
+def test_of_equally_near_images_the_atom_itself_is_taken():
+    from ase.build import bulk
+
+    primitive = Structure.from_atoms(bulk("Si"))
+    assert measure.chain(primitive, (0, 1))[1] == pytest.approx(primitive.positions[1]), "all four neighbours of atom 0 are images of atom 1"
+
+
 def test_chain_follows_the_images(silicon):
     far = max(range(8), key=lambda k: np.linalg.norm(silicon.positions[k] - silicon.positions[0]))
     points = measure.chain(silicon, (0, far))
