@@ -58,8 +58,9 @@ def reader_argv() -> list[str]:
 
 
 def python_path() -> str:
-    """PYTHONPATH a child needs to import this very copy of the program, "" when it is installed."""
-    return str(_ROOT) if (_ROOT / "pyproject.toml").is_file() else ""
+    """PYTHONPATH a child needs to import this very copy of the program, "" when it is installed where Python looks anyway."""
+    installed = {Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")}
+    return "" if _ROOT in installed or getattr(sys, "frozen", False) else str(_ROOT)
 
 
 def _private(path: Path) -> Path:

@@ -59,3 +59,46 @@ def forgetful(params, inputs, *, resume=None):
 def test_a_forgetful_task_is_caught():
     with pytest.raises(ContractError, match=r"resumed after step \d+, energy of step"):
         check_task(forgetful, None, {})
+
+
+def labelled_copper(count):
+    calculator = CalculatorSpec("emt").create()
+    frames = []
+    for seed in range(count):
+        atoms = bulk("Cu", cubic=True)
+        atoms.rattle(0.08, seed=seed)
+        atoms.calc = calculator
+        forces, energy = atoms.get_forces(), atoms.get_potential_energy()
+        atoms.calc = None
+        atoms.info["ref_energy"] = float(energy)
+        atoms.set_array("ref_forces", np.array(forces))
+        frames.append(Structure.from_atoms(atoms))
+    return frames
+
+
+@pytest.fixture(scope="module")
+def trained():
+    """A force field fitted to a few frames, and the laws its training kept."""
+    task = tasks.get("train")
+    params = from_dict(task.params_class(), {"preset": "fast", "repulsion": False})
+    inputs = {"train": labelled_copper(24), "test": labelled_copper(4)}
+    laws = check_task(task.run, params, inputs, kills=2)
+    steps = task.run(params, inputs, resume=None)
+    while True:
+        try:
+            next(steps)
+        except StopIteration as stop:
+            return stop.value, laws
+
+
+def test_training_resumes_bit_for_bit(trained):
+    assert sum("resumed" in law for law in trained[1]) >= 1
+
+
+def test_a_trained_force_field_is_a_calculator(trained, tmp_path):
+    from solvers.testing import check_calculator
+    (tmp_path / "m.qff").write_bytes(trained[0].files["model.qff"])
+    atoms = bulk("Cu", cubic=True)
+    atoms.rattle(0.05, seed=99)
+    done = check_calculator(CalculatorSpec.coerce(f"mlff:{tmp_path / 'm.qff'}").create, atoms, tolerance=1e-5)
+    assert len(done) >= 3

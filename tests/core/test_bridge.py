@@ -231,7 +231,7 @@ def test_some_mutations_through_the_whole_bridge(tmp_path):
     refused = 0
     for kind in ("cif", "traj"):
         data = make(tmp_path, kind).read_bytes()
-        for content in mutations(data, rng, 5):
+        for content in mutations(data, rng, 3):
             path = tmp_path / f"m.{kind}"
             path.write_bytes(content)
             try:
@@ -239,7 +239,7 @@ def test_some_mutations_through_the_whole_bridge(tmp_path):
             except ReadError as error:
                 refused += 1
                 assert "m." in str(error)
-    assert refused > 2
+    assert refused > 1
 
 
 # ---- the child ------------------------------------------------------------------------------------------------------------------------------------
@@ -324,3 +324,11 @@ def test_lammps_dump(tmp_path):
                     "ITEM: BOX BOUNDS pp pp pp\n0 4\n0 4\n0 4\nITEM: ATOMS id type element x y z\n1 1 Si 0 0 0\n2 1 Si 1 1 1\n")
     structure = read_structure(path)
     assert structure.formula == "Si2" and structure.positions[1, 2] == 1 and structure.cell[0, 0] == 4
+
+
+def test_a_huge_file_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "huge.xyz"
+    with open(path, "wb") as file:
+        file.truncate(3 * 2**30)  # sparse: it takes no room
+    with pytest.raises(ReadError, match=r"huge.xyz has 3\.0 GB\. At most 2 GB are read at once; split the file"):
+        read_structure(path)

@@ -295,3 +295,23 @@ def test_large_inputs_lie_beside_the_spec(tmp_path, silicon, monkeypatch):
     with pytest.raises(OSError, match="disk is full"):
         JobFolder.create(tmp_path, spec)
     assert set(os.listdir(tmp_path)) == before
+
+
+def test_a_logout_is_a_cancel_with_a_checkpoint(manager, spec):
+    import signal
+    job = manager(environment={"QCAD_CHECKPOINT_SECONDS": "60"}).start(spec(steps=200, pause=0.02))
+    next(event for event in job.tail(timeout=60) if event.kind == "step")
+    assert job.folder.last.process.signal(signal.SIGTERM)
+    status = job.wait(60)
+    assert status.state == "cancelled" and "Stopped by signal 15 after step" in status.message and status.exit_code == 130
+    assert job.folder.checkpoint().n == status.step > 0
+
+
+def test_waiting_and_tailing_end_in_time(manager, spec):
+    job = manager().start(spec(steps=100, pause=0.1))
+    start = time.monotonic()
+    assert job.wait(0.3).active
+    list(job.tail(timeout=0.3))
+    assert time.monotonic() - start < 5 and job.status.active
+    with pytest.raises(MissingError, match="it has no result yet"):
+        job.result()

@@ -151,3 +151,34 @@ def test_a_damaged_list_allows_nothing(install):
     registry._allowed_file().write_text("{")
     registry.refresh()
     assert strange().state == "off"
+
+
+def test_installed_in_a_strange_place(tmp_path):
+    """As a wheel lays it out, far from any source tree: our plug-ins are found once, through metadata, and workers and readers start."""
+    import os
+    import shutil
+    from pathlib import Path
+    root = Path(registry.__file__).resolve().parents[2]
+    site = tmp_path / "site päckages"
+    for name in ("solvers", "plugins"):
+        shutil.copytree(root / name, site / name, ignore=shutil.ignore_patterns("__pycache__"))
+    info = site / "qcad_workbench-0.1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: qcad-workbench\nVersion: 0.1.0\n")
+    (info / "entry_points.txt").write_text("[qcad.plugins]\nqcad = plugins:plugins.toml\n")
+    code = """
+import sys
+from pathlib import Path
+from solvers.core import registry, paths
+names = [(row.kind, row.name) for row in registry.plugins()]
+assert len(names) == len(set(names)) > 5 and all(row.state == "on" for row in registry.plugins()), registry.plugins()
+assert "site p" in registry.__file__ and paths.python_path() == str(Path(registry.__file__).parents[2])
+Path("a.xyz").write_text("1\\n\\nSi 0 0 0\\n")
+from solvers.core.bridge import read_structure
+assert read_structure("a.xyz").formula == "Si"  # by a child that imports this very copy
+print(registry.get("calculator", "emt").load().__module__)
+"""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, timeout=60, env={**environment, "PYTHONPATH": str(site)})
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "plugins.calculators.emt"
