@@ -140,6 +140,7 @@ COMMANDS: tuple[Command, ...] = (
         "file.open_project", mark("Open project folder…"), "file", lambda window: window.open_project(), "Ctrl+Shift+O", mark("Open a .qcad project folder")
     ),
     Command("file.example", mark("Open the silicon example"), "file", lambda window: window.open_example(), "", mark("A silicon crystal, ready to calculate")),
+    Command("file.examples", mark("Examples…"), "file", _dialog("examples"), "", mark("Crystals, a surface and a trajectory to begin with"), "crystal"),
     Command(
         "file.keep",
         mark("Keep project as…"),

@@ -17,7 +17,7 @@ STAGES: tuple[tuple[str, str, str, str], ...] = (
     ("elastic", mark("Elastic constants"), "calculate.elastic", mark("Stiffness with error bars")),
     ("deck", mark("Material deck"), "results.deck", mark("Write the material for a finite-element program")),
 )
-_STRUCTURE = ("file.open", "build.bulk", "build.crystal", "file.example")
+_STRUCTURE = ("file.open", "build.bulk", "build.crystal", "file.examples")
 
 
 def done_stages(session: Session) -> set[str]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from solvers.core import bridge
+from solvers.core import bridge, paths, sealed
 from solvers.core.errors import QcadError, ReadError, StorageError
 from solvers.core.nodes import Node
 from solvers.core.project import Project
@@ -192,7 +192,8 @@ class Keeper(QObject):
 
     def _read(self, path: Path, kind: str, value: Any) -> None:
         session, name = self.session, path.stem
-        session.settings.remember(path)
+        if not path.is_relative_to(_examples()):
+            session.settings.remember(path)
         if kind == "field":
             structure, field = value
             parent = session.add("structure", name, structure, made_by=str(path), current=False)
@@ -213,10 +214,8 @@ class Keeper(QObject):
         def work():
             if callable(content):
                 content(path)
-            elif isinstance(content, bytes):
-                path.write_bytes(content)
             else:
-                path.write_text(content, encoding="utf-8", newline="")
+                sealed.write_file(path, content if isinstance(content, bytes) else content.encode())
 
         self.session.dispatcher.store(work, done=lambda _: messages.post("good", tr("Written: {path}", path=path)))
 
@@ -225,6 +224,10 @@ class Keeper(QObject):
         project, self.project = self.project, None
         box, self._box = self._box, []
         self.session.dispatcher.store(lambda: [item.close() for item in (box or ([project] if project else []))])
+
+
+def _examples() -> Path:
+    return paths.resource("examples")
 
 
 def _is_project(path: Path) -> bool:

@@ -6,6 +6,8 @@ from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication, QFrame, QLabel, QPushButton, QSizePolicy, QToolButton, QWidget
 
+from solvers.core import paths
+
 from . import theme as themes
 from .theme import MEDIUM, SMALL, Theme
 
@@ -26,6 +28,15 @@ QPushButton[primary="true"] {{ background: {theme.accent}; color: {theme.on_acce
 QPushButton[primary="true"]:hover {{ border-color: {theme.text}; }}
 QPushButton[primary="true"]:focus {{ border: 2px solid {theme.text}; }}
 QPushButton[primary="true"]:disabled {{ background: {theme.border}; color: {theme.muted}; border-color: {theme.border}; }}
+QLineEdit, QPlainTextEdit {{ border: 1px solid {theme.border}; border-radius: 3px; background: {theme.base}; padding: 2px; }}
+QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {theme.accent}; }}
+QLineEdit:disabled {{ color: {theme.muted}; background: {theme.window}; }}
+QAbstractSpinBox QLineEdit, QComboBox QLineEdit, QAbstractItemView QLineEdit {{ border: 0; padding: 0; }}
+QAbstractSpinBox {{ border: 1px solid {theme.border}; border-radius: 3px; background: {theme.base}; padding: 1px; }}
+QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {theme.muted}; border-radius: 3px; background: {theme.base}; }}
+QCheckBox::indicator:checked {{ border-color: {theme.accent}; background: {theme.accent}; image: url("{_tick(theme)}"); }}
+QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}
+QCheckBox::indicator:disabled {{ border-color: {theme.border}; background: {theme.window}; }}
 QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border: 1px solid {theme.bad}; border-radius: 3px; background: {theme.base}; padding: 2px; }}
 QPlainTextEdit[mono="true"] {{ font-family: monospace; }}
 QPushButton[link="true"] {{ border: 0; color: {theme.accent}; text-align: left; padding: {SMALL}px; }}
@@ -34,6 +45,15 @@ QPushButton[link="true"]:focus {{ border: 1px solid {theme.accent}; border-radiu
 QPushButton[stage="done"] {{ color: {theme.good}; }}
 QPushButton[stage="next"] {{ color: {theme.accent}; font-weight: 600; }}
 """
+
+
+def _tick(theme: Theme) -> str:
+    """A file with the tick of check boxes in the theme's colour: a style sheet can only name files."""
+    path = paths.user_cache() / f"tick-{theme.name}.svg"
+    text = paths.resource("icons", "check.svg").read_text(encoding="utf-8").replace("currentColor", theme.on_accent)
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    return path.as_posix()
 
 
 def set_property(widget: QWidget, name: str, value: object) -> None:

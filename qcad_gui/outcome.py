@@ -29,12 +29,12 @@ class Outcome(QObject):
         self.session = session
         self.surface: tuple | None = None  # points, triangles, values in Pa
         self.watched = ""  # a job without a node (running, interrupted) that is shown
+        self._loading = ""
         self.mine: dict[str, str] = {}  # jobs started here -> node they started from
         self._material: tuple[Any, Any] = (None, None)
         session.jobs.ended.connect(self._ended)
         session.jobs.changed.connect(self._changed)
         session.jobs.result_arrived.connect(self._arrived)
-        session.frame_changed.connect(lambda _: None)
 
     # ---- who made the current node ---------------------------------------------------------------------------------------------
     def job(self) -> str:
@@ -110,12 +110,21 @@ class Outcome(QObject):
         if not job_id or (node is not None and node.kind not in ("run",) and not self.watched):
             return
 
+        if self._loading == job_id:  # the frames on their way are new enough; asking again would overtake them for ever
+            return
+        self._loading = job_id
+
         def arrived(frames: Any) -> None:
+            self._loading = ""
             if self.job() == job_id and len(frames) > 1:
                 at = session.frame if session.frames is not None and session.frame < len(session.frames) - 1 else None
                 session.set_frames(frames, at=at)
 
-        session.jobs.trajectory(job_id, arrived)
+        session.jobs.trajectory(job_id, arrived, self._not_loaded)
+
+    def _not_loaded(self, error: BaseException) -> None:
+        self._loading = ""
+        messages.post_error(error)
 
     def _take(self) -> None:
         """Forces and density of the result, ready to be shown."""

@@ -265,8 +265,8 @@ class Jobs(QObject):
 
         self.dispatcher.run(JobFolder(view.path).result, done=arrived, failed=failed)
 
-    def trajectory(self, job_id: str, done: Callable[[Any], None]) -> None:
+    def trajectory(self, job_id: str, done: Callable[[Any], None], failed: Callable[[BaseException], None] | None = None) -> None:
         """Load the frames of a job written so far."""
         view = self.views.get(job_id)
         if view is not None:
-            self.dispatcher.run(JobFolder(view.path).trajectory, done=done, key=f"trajectory {job_id}")
+            self.dispatcher.run(JobFolder(view.path).trajectory, done=done, failed=failed, key=f"trajectory {job_id}")

@@ -17,7 +17,7 @@ _FIRST = (
     ("file.open", mark("CIF, POSCAR, XYZ, trajectories, cube files; or drop them anywhere")),
     ("build.bulk", mark("fcc, bcc, hcp, diamond, rocksalt and more")),
     ("build.crystal", mark("From the space group and its occupied sites")),
-    ("file.example", mark("Silicon, ready to relax and to compute")),
+    ("file.examples", mark("Crystals, a surface and a trajectory, ready to look at and to compute")),
 )
 _WIDTH = 760
 

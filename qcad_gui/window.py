@@ -44,6 +44,7 @@ DIALOGS: dict[str, str] = {
     "palette": "palette:Palette",
     "settings": "settings:SettingsDialog",
     "deck": "deck:DeckDialog",
+    "examples": "examples:ExamplesDialog",
     "export_structure": "export:ExportStructureDialog",
     "export_picture": "export:ExportPictureDialog",
     "keep": "keep:KeepDialog",

@@ -120,3 +120,26 @@ def test_a_broken_catalogue_is_told(tmp_path, monkeypatch):
     with pytest.raises(ReadError, match=r"zh_CN\.json"):
         translate.load("zh_CN")
     assert translate.load("en") == "en"
+
+
+def engine_texts() -> tuple[set[str], set[str]]:
+    """(labels, groups and summaries; helps and meanings) that the engine declares and the window shows."""
+    from qcad_gui.forms import label_of
+    from solvers import tasks
+    from solvers.build import BUILDERS
+    from solvers.core.params import describe
+    from solvers.core.properties import PROPERTIES
+    translate.load("en")
+    infos = [info for item in (*BUILDERS.values(), *tasks.TASKS.values()) for info in describe(item.params_class())]
+    short = {label_of(info.name) for info in infos} | {info.group.capitalize() for info in infos} | {builder.summary for builder in BUILDERS.values()} | {label_of(name) for name in PROPERTIES}
+    long = {info.help for info in infos} | {item.meaning for item in PROPERTIES.values()}
+    return {text for text in short if len(text) > 2}, {text for text in long if text}
+
+
+def test_what_the_engine_declares_is_translated_too():
+    """Labels and names wholly; of the helps a few may lag behind the engine (they then show in English)."""
+    known = set(json.loads(resource("translations", "zh_CN.json").read_text(encoding="utf-8")))
+    short, long = engine_texts()
+    assert len(short) > 100 and len(long) > 120
+    assert len(short - known) <= 0.1 * len(short), short - known
+    assert len(long - known) <= 0.2 * len(long), long - known
