@@ -21,15 +21,15 @@ def young_modulus(material, path: Path) -> Path:
     axes = figure.add_subplot(1, 2, 1, projection="3d")
     shade = plt.get_cmap("viridis")((modulus - modulus.min()) / max(float(np.ptp(modulus)), 1e-9))
     surface = directions * modulus[..., None]
-    axes.plot_surface(*np.moveaxis(surface, -1, 0), facecolors=shade, rstride=2, cstride=2, linewidth=0, antialiased=True)
+    axes.plot_surface(*np.moveaxis(surface, -1, 0), facecolors=shade, rstride=1, cstride=1, linewidth=0, antialiased=False, shade=False)
     axes.set_box_aspect((1, 1, 1))
     axes.set(xlabel="x (GPa)", ylabel="y (GPa)", zlabel="z (GPa)", title=f"Young's modulus {modulus.min():.1f} to {modulus.max():.1f} GPa")
     cuts = figure.add_subplot(1, 2, 2, projection="polar")
     angle = np.linspace(0, 2 * np.pi, 361)
-    for name, (i, j) in {"xy": (0, 1), "yz": (1, 2), "xz": (0, 2)}.items():
+    for name, (i, j), line in (("xy", (0, 1), "-"), ("yz", (1, 2), "--"), ("xz", (0, 2), ":")):  # equal cuts of a cubic crystal stay visible
         n = np.zeros((len(angle), 3))
         n[:, i], n[:, j] = np.cos(angle), np.sin(angle)
-        cuts.plot(angle, material.young_modulus(n) / 1e9, label=f"{name} plane")
+        cuts.plot(angle, material.young_modulus(n) / 1e9, line, label=f"{name} plane")
     cuts.set_title("cuts (GPa)")
     cuts.legend(loc="lower left", bbox_to_anchor=(0.9, -0.05))
     figure.suptitle(f"{material.name}: {material.label}")
