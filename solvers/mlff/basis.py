@@ -22,6 +22,7 @@ from .harmonics import triple_integral
 
 LARGEST_DEGREE = 4
 MOST_FEATURES = 12000
+_MOST_FOUR = 40  # channels of four-body terms
 
 
 @dataclass(frozen=True)
@@ -51,12 +52,16 @@ class Basis:
         if not self.species or list(self.species) != sorted(set(self.species)) or not all(1 <= z <= 118 for z in self.species):
             raise SetupError(f"species = {self.species} is no list of atomic numbers.", hint="Allowed: 1 to 118, ascending, each once.")
         if not 1.0 <= self.angular_cutoff <= self.radial_cutoff <= 20.0:
-            raise SetupError(f"Cutoffs of {self.angular_cutoff} and {self.radial_cutoff} Å were asked for.", hint="Allowed: 1 <= angular <= radial <= 20 Å.")
-        sizes = (self.n_radial, self.n_angular, self.degree, self.n_four, self.degree_four)
-        if not (1 <= self.n_radial <= 32 and 1 <= self.n_angular <= 32 and 0 <= self.degree_four <= self.degree <= LARGEST_DEGREE and 0 <= self.n_four <= self.n_angular):
-            raise SetupError(f"A descriptor of sizes {sizes} cannot be made.", hint=f"Allowed: 1 to 32 functions, degrees up to {LARGEST_DEGREE}, n_four <= n_angular.")
-        if self.n_features > MOST_FEATURES:
-            raise SetupError(f"{len(self.species)} species make {self.n_features} features.", hint=f"At most {MOST_FEATURES} are fitted: use a smaller preset.")
+            raise SetupError(f"Cutoffs of {self.angular_cutoff} and {self.radial_cutoff} Å were asked for.",
+                             hint="Allowed: 1 <= angular <= radial <= 20 Å.")
+        counts = 1 <= self.n_radial <= 32 and 1 <= self.n_angular <= 32 and 0 <= self.n_four <= self.n_angular
+        if not (counts and 0 <= self.degree_four <= self.degree <= LARGEST_DEGREE):
+            raise SetupError(f"A descriptor of {self.n_radial}, {self.n_angular}, {self.n_four} functions and degrees {self.degree}, {self.degree_four} "
+                             "cannot be made.", hint=f"Allowed: 1 to 32 functions, degrees up to {LARGEST_DEGREE}, n_four <= n_angular.")
+        few = len(self.species) * self.n_four <= _MOST_FOUR  # or counting alone would take forever
+        if not few or self.n_features > MOST_FEATURES:
+            raise SetupError(f"{len(self.species)} species make {self.n_features if few else 'far too many'} features.",
+                             hint=f"At most {MOST_FEATURES} are fitted: use a smaller preset.")
 
     @classmethod
     def preset(cls, name: str, species: tuple[int, ...]) -> Basis:
@@ -66,7 +71,8 @@ class Basis:
         several = min(len(species), 5)
         share = {1: 1.0, 2: 0.65, 3: 0.45, 4: 0.35, 5: 0.25}[several]
         four = {1: n_four, 2: min(n_four, 2), 3: min(n_four, 1), 4: min(n_four, 1), 5: 0}[several]
-        return cls(tuple(sorted(species)), radial, angular, n_radial, max(2, round(share * n_angular)), degree, four, degree_four if several < 3 else min(2, degree_four))
+        degree_four = degree_four if several < 3 else min(2, degree_four)
+        return cls(tuple(sorted(species)), radial, angular, n_radial, max(2, round(share * n_angular)), degree, four, degree_four)
 
     # ---- sizes -------------------------------------------------------------------------------------------------------------
     @property

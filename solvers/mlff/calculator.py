@@ -44,7 +44,8 @@ class MLFF(Calculator):
         atoms = self.atoms
         found = self._fast.compute(State(atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc, None))
         if not np.isfinite(found.energies).all():
-            raise NonFiniteError(f"The energy of atom {int(np.argwhere(~np.isfinite(found.energies))[0][0])} is not finite.", hint="Are two atoms at the same place?")
+            atom = int(np.argwhere(~np.isfinite(found.energies))[0][0])
+            raise NonFiniteError(f"The energy of atom {atom} is not finite.", hint="Are two atoms at the same place?")
         self.results = {"energy": found.energy, "free_energy": found.energy, "energies": found.energies, "forces": found.forces}
         if atoms.pbc.all():
             stress = -0.5 * (found.virial + found.virial.T) / atoms.get_volume()

@@ -42,7 +42,8 @@ def labelled(frame: Any) -> Structure:
     info, arrays = dict(getattr(frame, "info", {})), dict(frame.arrays)
     energy = _first(results, ("free_energy", "energy"), _first(info, _ENERGY_NAMES))
     if energy is None:
-        raise SetupError(f"A frame of {len(structure)} atoms ({structure.formula}) has no energy.", hint="Training needs an energy for every frame: info key 'energy' in extxyz.")
+        raise SetupError(f"A frame of {len(structure)} atoms ({structure.formula}) has no energy.",
+                         hint="Training needs an energy for every frame: info key 'energy' in extxyz.")
     forces = _first(results, ("forces",), _first(arrays, _FORCE_NAMES))
     stress = _first(results, ("stress",), _first(info, _STRESS_NAMES))
     if stress is None and structure.pbc.all():
@@ -97,7 +98,8 @@ def _finite(what: str, value: Any, shape: tuple[int, ...]) -> Any:
     array = np.asarray(value, float)
     array = array.reshape(shape) if array.size == int(np.prod(shape)) else array
     if array.shape != shape or not np.isfinite(array).all():
-        raise SetupError(f"The label {what} has shape {array.shape}{'' if np.isfinite(array).all() else ' and is not finite'}.", hint=f"Needed: shape {shape}, finite numbers.")
+        raise SetupError(f"The label {what} has shape {array.shape}{'' if np.isfinite(array).all() else ' and is not finite'}.",
+                         hint=f"Needed: shape {shape}, finite numbers.")
     return float(array) if shape == () else array
 
 

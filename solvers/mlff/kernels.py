@@ -6,12 +6,18 @@ both passes over the neighbours cost the same whatever the number of features. P
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 from .harmonics import fill_harmonics as _fill_harmonics
 
-N_CHUNKS = 16  # fixed, so that sums do not depend on the number of threads
-fill_harmonics = njit(cache=True, fastmath=True, nogil=True, error_model="numpy")(_fill_harmonics)
+_one = njit(cache=True, fastmath=True, nogil=True, error_model="numpy", inline="always")(_fill_harmonics)
+
+
+@njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
+def fill_harmonics(u, lanes, degree, out):
+    """Harmonics (moments, lanes) of unit vectors u (3, lanes)."""
+    for lane in range(lanes):
+        _one(u[0, lane], u[1, lane], u[2, lane], degree, out[:, lane])
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
@@ -154,8 +160,13 @@ def local_energy(A, three, degree, four_coefficients, four_factors, G):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _chunk(begin, end, positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, degree, constants, two, three, four_coefficients, four_factors,
-           table, coefficients, energies, forces, virial):
+def evaluate(begin, end, positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, degree, constants, two, three,
+             four_coefficients, four_factors, table, coefficients, energies, forces, virial):
+    """Energy of atoms begin…end and what it adds to forces (N, 3) and virial (3, 3) = −∂E/∂strain.
+
+    kinds (N,): index of the species; constants (S,); two (S, S, n_radial), three (S, L+1, channels, channels), four_coefficients (S, terms): weights by
+    central species; table, coefficients: `harmonics.gradient_table`. energies (N,) is written, forces and virial are added to.
+    """
     n_species, n_radial = two.shape[1], two.shape[2]
     n_channels = three.shape[2]
     n_angular, n_moments = n_channels // n_species, (degree + 1) ** 2
@@ -185,7 +196,7 @@ def _chunk(begin, end, positions, cell, kinds, offsets, neighbours, shifts, radi
                 for axis in range(3):
                     gradient[axis, lane] += slope * u[axis, lane]
             radial(r, starts[2 * species], starts[2 * species + 1], angular_cutoff, f, df)
-        fill_harmonics(u[0, :lanes], u[1, :lanes], u[2, :lanes], degree, harmonics[:, :lanes])
+        fill_harmonics(u, lanes, degree, harmonics)
         moments(starts, n_species, n_angular, n_moments, f, harmonics, A)
         energy += local_energy(A, three[kind], degree, four_coefficients[kind], four_factors, G)
         pair_gradients(starts, n_species, n_angular, degree, f, df, harmonics, u, r, G, table, coefficients, P, dP, gradient)
@@ -199,35 +210,9 @@ def _chunk(begin, end, positions, cell, kinds, offsets, neighbours, shifts, radi
                     virial[axis, along] -= r[lane] * u[along, lane] * gradient[axis, lane]
 
 
-@njit(cache=True, parallel=True, error_model="numpy")
-def evaluate(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, degree, constants, two, three, four_coefficients, four_factors, table,
-             coefficients):
-    """energies (N,), forces (N, 3), virial (3, 3) = −∂E/∂strain of the linear model.
-
-    kinds (N,): index of the species; constants (S,); two (S, S, n_radial), three (S, L+1, channels, channels), four_coefficients (S, terms): weights by
-    central species. Forces go to one buffer per chunk of atoms and are added in a fixed order.
-    """
-    n_atoms = positions.shape[0]
-    energies = np.empty(n_atoms)
-    forces = np.zeros((N_CHUNKS, n_atoms, 3))
-    virial = np.zeros((N_CHUNKS, 3, 3))
-    size = (n_atoms + N_CHUNKS - 1) // N_CHUNKS
-    for chunk in prange(N_CHUNKS):
-        begin, end = chunk * size, min(n_atoms, (chunk + 1) * size)
-        if begin < end:
-            _chunk(begin, end, positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, degree, constants, two, three, four_coefficients,
-                   four_factors, table, coefficients, energies, forces[chunk], virial[chunk])
-    total = np.zeros((n_atoms, 3))
-    for atom in prange(n_atoms):
-        for chunk in range(N_CHUNKS):
-            for axis in range(3):
-                total[atom, axis] += forces[chunk, atom, axis]
-    return energies, total, virial.sum(axis=0)
-
-
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def features(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, degree, n_species, n_radial, n_angular, first, term_coefficients, factors,
-             table, coefficients):
+def features(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, degree, n_species, n_radial, n_angular, first,
+             term_coefficients, factors, table, coefficients):
     """The rows that a frame gives to the linear fit, atoms of one central species after the other.
 
     values (N, D): features of every atom; forces (S·D, N, 3): −∂(Σ_i features)/∂positions; virials (S·D, 3, 3): −∂(Σ_i features)/∂strain.
@@ -248,6 +233,7 @@ def features(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff,
     steep = np.empty((3, n_moments, width))  # ∇Y_lm − l Y_lm u, over r
     A = np.empty((n_channels, n_moments))
     dA = np.empty((n_angular, n_moments, 3, width))  # ∂(f_k Y_lm)/∂r_ij
+    by_moment, touched, seen = np.empty(A.size), np.empty(A.size, np.int64), np.empty(A.size, np.int64)
     values = np.zeros((n_atoms, n_local))
     forces = np.zeros((n_species * n_local, n_atoms, 3))
     virials = np.zeros((n_species * n_local, 3, 3))
@@ -268,7 +254,7 @@ def features(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff,
                         for along in range(3):
                             virials[block + row, axis, along] -= push * u[along, lane] * r[lane]
             radial(r, starts[2 * species], starts[2 * species + 1], angular_cutoff, f, df)
-        fill_harmonics(u[0, :lanes], u[1, :lanes], u[2, :lanes], degree, harmonics[:, :lanes])
+        fill_harmonics(u, lanes, degree, harmonics)
         moments(starts, n_species, n_angular, n_moments, f, harmonics, A)
         l = 0
         for lm in range(n_moments):
@@ -289,10 +275,11 @@ def features(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff,
                         for lane in range(begin, end):
                             dA[k, lm, axis, lane] = df[k, lane] * harmonics[lm, lane] * u[axis, lane] + f[k, lane] * steep[axis, lm, lane]
         flat = A.reshape(-1)
+        seen[:] = 0
         for product in range(n_products):
             row = n_two + product
             slope[:, :lanes] = 0.0
-            total = 0.0
+            total, n_touched = 0.0, 0
             for term in range(first[product], first[product + 1]):
                 whole = term_coefficients[term]
                 for place in range(3):
@@ -307,11 +294,20 @@ def features(positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff,
                     for other_place in range(3):
                         if other_place != place and factors[term, other_place] >= 0:
                             weight *= flat[factors[term, other_place]]
-                    channel, lm = index // n_moments, index % n_moments
-                    species, k = channel // n_angular, channel % n_angular
-                    for axis in range(3):
-                        for lane in range(starts[2 * species], starts[2 * species + 1]):
-                            slope[axis, lane] += weight * dA[k, lm, axis, lane]
+                    if seen[index] != product + 1:  # many terms share few moments: their derivatives first, then the neighbours
+                        seen[index] = product + 1
+                        by_moment[index] = 0.0
+                        touched[n_touched] = index
+                        n_touched += 1
+                    by_moment[index] += weight
+            for slot in range(n_touched):
+                index = touched[slot]
+                weight = by_moment[index]
+                channel, lm = index // n_moments, index % n_moments
+                species, k = channel // n_angular, channel % n_angular
+                for axis in range(3):
+                    for lane in range(starts[2 * species], starts[2 * species + 1]):
+                        slope[axis, lane] += weight * dA[k, lm, axis, lane]
             values[atom, row] = total
             for lane in range(lanes):
                 for axis in range(3):

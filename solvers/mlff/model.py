@@ -10,6 +10,7 @@ import numpy as np
 
 from solvers.core.errors import SetupError
 from solvers.neighbours import NeighbourList
+from solvers.neighbours.threads import chunks, over_chunks
 
 from .basis import Basis
 from .harmonics import gradient_table
@@ -78,8 +79,17 @@ class LinearModel:
         """energies (N,) eV, forces (N, 3) eV/Å, virial (3, 3) eV = −∂E/∂strain; listing must reach `cutoff`."""
         from . import kernels
         constants, two, three, four, factors, table, coefficients = self._packed
-        energies, forces, virial = kernels.evaluate(positions, cell, kinds, listing.offsets, listing.neighbours, listing.shifts, float(self.basis.radial_cutoff),
-                                                    float(self.basis.angular_cutoff), self.basis.degree, constants, two, three, four, factors, table, coefficients)
+        basis = self.basis
+        n_atoms, n_chunks = len(positions), len(chunks(len(positions)))
+        energies, parts, virials = np.empty(n_atoms), np.zeros((n_chunks, n_atoms, 3)), np.zeros((n_chunks, 3, 3))
+
+        def work(chunk: int, begin: int, end: int) -> None:
+            kernels.evaluate(begin, end, positions, cell, kinds, listing.offsets, listing.neighbours, listing.shifts, float(basis.radial_cutoff),
+                             float(basis.angular_cutoff), basis.degree, constants, two, three, four, factors, table, coefficients, energies,
+                             parts[chunk], virials[chunk])
+
+        over_chunks(work, n_atoms)
+        forces, virial = parts.sum(axis=0), virials.sum(axis=0)
         if self.repulsion:
             push = repulsion_of(self.basis.species, positions, cell, kinds, listing)
             energies, forces, virial = energies + push[0], forces + push[1], virial + push[2]
@@ -103,9 +113,9 @@ def design(basis: Basis, positions: np.ndarray, cell: np.ndarray, kinds: np.ndar
     from . import kernels
     n_species, n_local = len(basis.species), basis.n_local
     terms = basis.terms
-    values, forces, virials = kernels.features(positions, cell, kinds, listing.offsets, listing.neighbours, listing.shifts, float(basis.radial_cutoff),
-                                               float(basis.angular_cutoff), basis.degree, n_species, basis.n_radial, basis.n_angular, terms.first, terms.coefficients, terms.factors,
-                                               *gradient_table(basis.degree))
+    values, forces, virials = kernels.features(
+        positions, cell, kinds, listing.offsets, listing.neighbours, listing.shifts, float(basis.radial_cutoff), float(basis.angular_cutoff), basis.degree,
+        n_species, basis.n_radial, basis.n_angular, terms.first, terms.coefficients, terms.factors, *gradient_table(basis.degree))
     local = np.zeros((n_species, n_local))
     np.add.at(local, kinds, values)
     energy = np.column_stack([np.bincount(kinds, minlength=n_species), local]).ravel()

@@ -27,12 +27,17 @@ def to_bytes(model: LinearModel) -> bytes:
     """The content of a model file."""
     from safetensors.numpy import save
     tensors = {"weights": np.ascontiguousarray(model.weights, "<f8")}
-    description: dict[str, Any] = {"format": FORMAT, "version": VERSION, "kind": "linear", "basis": asdict(model.basis), "repulsion": model.repulsion, "info": dict(model.info)}
+    description: dict[str, Any] = {"format": FORMAT, "version": VERSION, "kind": "linear", "basis": asdict(model.basis), "repulsion": model.repulsion,
+                                   "info": dict(model.info)}
     if model.posterior is not None:
         tensors["whitening"] = np.ascontiguousarray(model.posterior.whitening, "<f8")
         description["posterior"] = {"energy_scale": model.posterior.energy_scale, "force_scale": model.posterior.force_scale}
-    text = json.dumps(description, sort_keys=True)
-    return save(tensors, {"qcad": text, "sha256": _digest(text, tensors)})
+    return save(tensors, {"qcad": signed(description, tensors)})
+
+
+def signed(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
+    """The metadata: description and checksum as one text, because the container does not keep the order of several entries."""
+    return json.dumps({"model": description, "sha256": _digest(description, tensors)}, sort_keys=True)
 
 
 def from_bytes(content: bytes, name: str = "model") -> LinearModel:
@@ -46,18 +51,17 @@ def from_bytes(content: bytes, name: str = "model") -> LinearModel:
         raise ReadError(f"{name} is not a force field of this program: it has no readable header.", hint="Choose a .qff file made by `qcad train`.")
     try:
         header = json.loads(content[8:8 + size])
-        metadata = header["__metadata__"]
-        text, digest = metadata["qcad"], metadata["sha256"]
-        description = json.loads(text)
+        metadata = json.loads(header["__metadata__"]["qcad"])
+        description, digest = metadata["model"], metadata["sha256"]
         tensors = load(content)
     except (ValueError, KeyError, TypeError, RecursionError, SafetensorError) as error:
         raise ReadError(f"{name} is not a force field of this program ({type(error).__name__}).", hint="Choose a .qff file made by `qcad train`.") from error
     if not isinstance(description, dict) or description.get("format") != FORMAT:
         raise ReadError(f"{name} is not a force field of this program.", hint="Choose a .qff file made by `qcad train`.")
-    if digest != _digest(text, tensors):
+    if digest != _digest(description, tensors):
         raise ReadError(f"{name} was damaged or altered: its checksum does not agree.", hint="Copy it again from where it was made.")
     if description.get("version") != VERSION or description.get("kind") != "linear":
-        raise ReadError(f"{name} is a {description.get('kind')!r} force field of version {description.get('version')!r}; this program reads 'linear', {VERSION}.",
+        raise ReadError(f"{name} is a {description.get('kind')!r} force field of version {description.get('version')!r}; known: 'linear', {VERSION}.",
                         hint="Use the program's version that made it.")
     try:
         return _build(description, tensors)
@@ -104,8 +108,8 @@ def _build(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> Linea
     return LinearModel(basis, np.array(tensors["weights"]), bool(description["repulsion"]), posterior, dict(description.get("info", {})))
 
 
-def _digest(text: str, tensors: dict[str, np.ndarray]) -> str:
-    digest = hashlib.sha256(text.encode())
+def _digest(description: dict[str, Any], tensors: dict[str, np.ndarray]) -> str:
+    digest = hashlib.sha256(json.dumps(description, sort_keys=True).encode())
     for name in sorted(tensors):
         digest.update(f"{name}:{tensors[name].dtype.str}:{tensors[name].shape}".encode() + np.ascontiguousarray(tensors[name]).tobytes())
     return digest.hexdigest()

@@ -13,7 +13,7 @@ from solvers.core import device
 from solvers.core.errors import NonFiniteError, SetupError
 from solvers.core.job import Result, State, Step, drain
 from solvers.core.params import to_dict
-from solvers.core.structure import Structure, closest_pair
+from solvers.core.structure import OVERLAP, Structure
 from solvers.neighbours import neighbour_list
 
 from . import modelfile, ridge
@@ -66,9 +66,10 @@ class _Fit:
         self.labels = [labels_of(frame) for frame in frames]
         self.basis = Basis.preset(params.preset, tuple(sorted({int(z) for frame in frames for z in np.unique(frame.numbers)})))
         for index, frame in enumerate(frames):
-            pair, distance = closest_pair(frame, 0.3)
-            if distance < 0.3:
-                raise SetupError(f"Training frame {index}: atoms {pair[0]} and {pair[1]} are {distance:.2g} Å apart.", hint="Remove the frame.")
+            close = neighbour_list(frame.positions, frame.cell, frame.pbc, OVERLAP)
+            if len(close):
+                raise SetupError(f"Training frame {index}: atoms {close.centres[0]} and {close.neighbours[0]} are less than {OVERLAP} Å apart.",
+                                 hint="Remove the frame.")
         self.offsets = self._fit_offsets()
         self.targets = [self._target(k) for k in range(len(frames))]
         self.row_weights = self._row_weights()
@@ -108,8 +109,9 @@ class _Fit:
         forces = [target.forces.ravel() for target in self.targets if target.forces is not None]
         virial = [target.stress.ravel() / len(frame) for target, frame in zip(self.targets, self.frames, strict=True) if target.stress is not None]
         found = []
-        for weight, values, floor in ((self.params.energy_weight, energy - energy.mean(), 1e-4), (self.params.force_weight, np.concatenate(forces or [np.zeros(0)]), 1e-3),
-                                      (self.params.stress_weight, np.concatenate(virial or [np.zeros(0)]), 1e-4)):
+        kinds_of_label = ((self.params.energy_weight, energy - energy.mean(), 1e-4), (self.params.force_weight, np.concatenate(forces or [np.zeros(0)]), 1e-3),
+                          (self.params.stress_weight, np.concatenate(virial or [np.zeros(0)]), 1e-4))
+        for weight, values, floor in kinds_of_label:
             found.append(weight / (len(values) * max(float((values**2).mean()), floor**2)) if len(values) else 0.0)
         if not sum(found):
             raise SetupError("Every weight is zero: there is nothing to fit.", hint="Give energy_weight or force_weight a positive value.")
@@ -154,7 +156,7 @@ class _Fit:
                     self.normal.add(int(self.fold[k]), rows, labels)
                 self.n_read += len(chosen)
                 self.clock += time.perf_counter() - begun
-                yield Step("train", -(-self.n_read // batch), {"frames": float(self.n_read), "time_s": self.clock}, None, self._state,
+                yield Step("train", -(-self.n_read // batch), {"frames": float(self.n_read), "wall_s": self.clock}, None, self._state,
                            f"{self.n_read} of {len(self.frames)} frames read", self.n_read / len(self.frames))
 
     def _late(self) -> bool:
@@ -180,8 +182,8 @@ class _Fit:
             posterior, calibration = self._calibrate(solution, folds)
         weights = solution.weights.reshape(n_species, -1).copy()
         weights[:, 0] += self.offsets
-        info = {"program": "Q-CAD", "params": to_dict(self.params), "frames": self.n_read, "atoms": int(sum(len(self.frames[k]) for k in self.order[:self.n_read])),
-                "penalty": solution.strength, **calibration}
+        n_atoms = sum(len(self.frames[k]) for k in self.order[:self.n_read])
+        info = {"program": "Q-CAD", "params": to_dict(self.params), "frames": self.n_read, "atoms": n_atoms, "penalty": solution.strength, **calibration}
         content = modelfile.to_bytes(LinearModel(self.basis, weights, self.params.repulsion, posterior, info))
         values: dict[str, Any] = {}
         known = [frame for frame in test if set(np.unique(frame.numbers)) <= set(self.basis.species)]

@@ -71,5 +71,6 @@ def make_bins(positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray, cutoff: 
     while counts.prod() > limit:  # mostly vacuum: fewer, larger bins
         counts[np.argmax(counts)] = max(1.0, counts.max() // 2)
     counts = counts.astype(np.int64)
-    reach = np.ceil(cutoff * counts / sizes - 1e-12).astype(np.int64)
-    return Bins(cell, fractional, wraps.astype(np.int64), origin, length, counts, np.maximum(reach, 1 if cutoff > 0 else 0))
+    reach = np.maximum(1, np.ceil(cutoff * counts / sizes - 1e-12))
+    reach = np.where(pbc, reach, np.minimum(reach, counts - 1)).astype(np.int64)  # no images there; a flat molecule has sizes of nothing
+    return Bins(cell, fractional, wraps.astype(np.int64), origin, length, counts, reach)

@@ -2,10 +2,10 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, prange
+from numba import njit
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def assign_bins(fractional, origin, length, counts):
     """Linear bin index of every atom, (N,) int64."""
     n_atoms = fractional.shape[0]
@@ -20,7 +20,7 @@ def assign_bins(fractional, origin, length, counts):
     return bins
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def sort_bins(bins, n_bins):
     """Counting sort: starts (n_bins+1,) and the atoms in order of their bins, (N,)."""
     starts = np.zeros(n_bins + 1, np.int64)
@@ -47,7 +47,7 @@ def _wrap(slot, count, periodic):
     return slot - image * count, image
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _row(atom, positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, wraps, neighbours, shifts, at, store):
     """Pairs of one atom: counted, and written from index `at` on when `store`."""
     found = 0
@@ -84,7 +84,7 @@ def _row(atom, positions, cell, pbc, atom_bins, counts, reach, starts, order, cu
     return found
 
 
-@njit(cache=True)
+@njit(cache=True, nogil=True)
 def _sort_row(neighbours, shifts, begin, end):
     """Order a row by neighbour, then shift: sums over it then depend on the positions alone, not on bins or on when the list was built."""
     for last in range(begin + 1, end):
@@ -108,22 +108,19 @@ def _sort_row(neighbours, shifts, begin, end):
         shifts[slot + 1, 0], shifts[slot + 1, 1], shifts[slot + 1, 2] = x, y, z
 
 
-@njit(cache=True, parallel=True)
-def count_pairs(positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2):
-    """Number of neighbours of every atom, (N,) int64."""
-    n_atoms = positions.shape[0]
-    result = np.empty(n_atoms, np.int64)
-    nothing = np.zeros((n_atoms, 3), np.int64)
+@njit(cache=True, nogil=True)
+def count_pairs(begin, end, positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, result):
+    """Write the number of neighbours of atoms begin…end into result (N,) int64."""
+    nothing = np.empty((0, 3), np.int64)
     no_neighbours = np.empty(0, np.int32)
     no_shifts = np.empty((0, 3), np.int32)
-    for atom in prange(n_atoms):
+    for atom in range(begin, end):
         result[atom] = _row(atom, positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, nothing, no_neighbours, no_shifts, 0, False)
-    return result
 
 
-@njit(cache=True, parallel=True)
-def fill_pairs(positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, wraps, offsets, neighbours, shifts):
-    """Write neighbours (M,) and shifts (M, 3) of every row."""
-    for atom in prange(positions.shape[0]):
+@njit(cache=True, nogil=True)
+def fill_pairs(begin, end, positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, wraps, offsets, neighbours, shifts):
+    """Write neighbours (M,) and shifts (M, 3) of rows begin…end."""
+    for atom in range(begin, end):
         _row(atom, positions, cell, pbc, atom_bins, counts, reach, starts, order, cutoff2, wraps, neighbours, shifts, offsets[atom], True)
         _sort_row(neighbours, shifts, offsets[atom], offsets[atom + 1])

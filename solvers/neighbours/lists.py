@@ -9,6 +9,7 @@ from solvers.core.errors import SetupError
 
 from . import kernels
 from .geometry import make_bins
+from .threads import over_chunks
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,12 +55,14 @@ def neighbour_list(positions: np.ndarray, cell: np.ndarray, pbc, cutoff: float) 
     atom_bins = kernels.assign_bins(bins.fractional, bins.origin, bins.length, bins.counts)
     starts, order = kernels.sort_bins(atom_bins, int(bins.counts.prod()))
     wrapped = bins.fractional @ bins.cell
-    counts = kernels.count_pairs(wrapped, bins.cell, pbc, atom_bins, bins.counts, bins.reach, starts, order, float(cutoff) ** 2)
+    common = (wrapped, bins.cell, pbc, atom_bins, bins.counts, bins.reach, starts, order, float(cutoff) ** 2)
+    counts = np.empty(n_atoms, np.int64)
+    over_chunks(lambda _, begin, end: kernels.count_pairs(begin, end, *common, counts), n_atoms)
     offsets = np.zeros(n_atoms + 1, np.int64)
     np.cumsum(counts, out=offsets[1:])
     neighbours = np.empty(offsets[-1], np.int32)
     shifts = np.empty((offsets[-1], 3), np.int32)
-    kernels.fill_pairs(wrapped, bins.cell, pbc, atom_bins, bins.counts, bins.reach, starts, order, float(cutoff) ** 2, bins.wraps, offsets, neighbours, shifts)
+    over_chunks(lambda _, begin, end: kernels.fill_pairs(begin, end, *common, bins.wraps, offsets, neighbours, shifts), n_atoms)
     return NeighbourList(offsets, neighbours, shifts, float(cutoff))
 
 

@@ -59,6 +59,8 @@ def test_order_depends_on_the_positions_alone():
 def test_open_structures_need_no_cell():
     positions = np.array([[0.0, 0, 0], [1.0, 0, 0], [0, 0, 5.0]])
     assert len(neighbour_list(positions, np.zeros((3, 3)), False, 2.0)) == 2
+    flat = np.array([[0.0, 0, 0], [1.0, 0, 0], [9.0, 0, 0]])  # no extent along y and z
+    assert len(neighbour_list(flat, np.zeros((3, 3)), False, 5.0)) == 2
     assert len(neighbour_list(np.zeros((0, 3)), np.zeros((3, 3)), False, 2.0)) == 0
     assert len(neighbour_list(np.zeros((1, 3)), np.zeros((3, 3)), False, 2.0)) == 0
 
