@@ -138,7 +138,8 @@ class Basis:
     `batch_size` k-points share a tensor (1 on the CPU). `spheres` and `mask` fix the integer sets (strain derivatives); otherwise they follow from the cutoff.
     """
 
-    def __init__(self, cell: np.ndarray, cutoff: float, kpoints: np.ndarray, weights: np.ndarray, shape: tuple[int, int, int], *, device: str = "cpu", batch_size: int = 1,
+    def __init__(self, cell: np.ndarray, cutoff: float, kpoints: np.ndarray, weights: np.ndarray, shape: tuple[int, int, int], *, device: str = "cpu",
+                 batch_size: int = 1,
                  real_gamma: bool = True, spheres: list[Sphere] | None = None, mask: torch.Tensor | None = None):
         self.cell = np.array(cell, float)
         self.cutoff = float(cutoff)

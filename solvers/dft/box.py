@@ -41,4 +41,5 @@ def check_shape(shape: tuple[int, int, int], cell: np.ndarray, cutoff: float) ->
     least = smallest_shape(cell, cutoff, factor=1.0)
     if len(shape) != 3 or any(int(n) != n or n < m for n, m in zip(shape, least, strict=True)):
         exact = default_shape(cell, cutoff)
-        raise SetupError(f"grid = {tuple(shape)} is too small for this cutoff.", hint=f"At least {least} points are needed, {exact} represent the density exactly; leave grid unset to take the latter.")
+        raise SetupError(f"grid = {tuple(shape)} is too small for this cutoff.",
+                         hint=f"At least {least} points are needed, {exact} represent the density exactly; leave grid unset to take the latter.")

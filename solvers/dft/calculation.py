@@ -35,7 +35,8 @@ def build(plan: Plan, workers: Workers) -> Problem:
     """The discretised problem of a plan."""
     numbers = np.asarray(plan.structure.numbers)
     symbols = np.array(plan.structure.symbols)
-    species = tuple(Species(library.find(symbol, plan.params.xc, plan.params.pseudos.selector(symbol)), np.flatnonzero(symbols == symbol)) for symbol in plan.entries)
+    species = tuple(Species(library.find(symbol, plan.params.xc, plan.params.pseudos.selector(symbol)), np.flatnonzero(symbols == symbol))
+                    for symbol in plan.entries)
     smearing = plan.params.smearing
     model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV)
     device = machine.resolve(plan.params.device)
@@ -85,7 +86,8 @@ class Calculation:
 
     def alike(self, other: Calculation) -> bool:
         """Whether a density of this calculation can start `other`: same atoms in the same order, same potentials and functional."""
-        return (np.array_equal(self.plan.structure.numbers, other.plan.structure.numbers) and self.plan.entries == other.plan.entries and self.plan.params.xc == other.plan.params.xc
+        return (np.array_equal(self.plan.structure.numbers, other.plan.structure.numbers) and self.plan.entries == other.plan.entries
+                and self.plan.params.xc == other.plan.params.xc
                 and self.problem.basis.device == other.problem.basis.device)
 
     def run(self) -> Iterator[SCFStep]:

@@ -49,13 +49,15 @@ class DFT(Calculator):
             self._solve(Structure.from_atoms(self.atoms))
         calculation = self.calculation
         energy, free = calculation.energy_at_zero, calculation.energies.free
-        self.results.update(energy=energy * HARTREE_EV, free_energy=free * HARTREE_EV, fermi_energy=calculation.ground.fermi_energy * HARTREE_EV, converged=calculation.ground.converged,
+        self.results.update(energy=energy * HARTREE_EV, free_energy=free * HARTREE_EV, fermi_energy=calculation.ground.fermi_energy * HARTREE_EV,
+                            converged=calculation.ground.converged,
                             iterations=calculation.state.step, grid=calculation.plan.shape, warnings=calculation.plan.warnings)
         if "forces" in properties:
             forces = calculation.forces * HARTREE_PER_BOHR_EV_ANGSTROM
             self.results.update(forces=forces, mean_force=forces.mean(0))
         if "stress" in properties:
-            self.results.update(stress=voigt(calculation.stress) * HARTREE_PER_BOHR3_EV_ANGSTROM3, pulay_stress=calculation.pulay_stress * HARTREE_PER_BOHR3_EV_ANGSTROM3)
+            self.results.update(stress=voigt(calculation.stress) * HARTREE_PER_BOHR3_EV_ANGSTROM3,
+                                pulay_stress=calculation.pulay_stress * HARTREE_PER_BOHR3_EV_ANGSTROM3)
 
     def _solve(self, structure: Structure) -> None:
         plan = make_plan(structure, self.params)

@@ -23,12 +23,14 @@ def save_density(path: str, calculation: Calculation) -> None:
     target = Path(path).expanduser()
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name, suffix=".part", delete=False) as file:
-            np.savez(file, numbers=calculation.plan.structure.numbers, potentials=_potentials(calculation.plan), xc=calculation.plan.params.xc, shape=np.array(grid.shape), bonding=bonding)
+            np.savez(file, numbers=calculation.plan.structure.numbers, potentials=_potentials(calculation.plan), xc=calculation.plan.params.xc,
+                     shape=np.array(grid.shape), bonding=bonding)
             file.flush()
             os.fsync(file.fileno())
         os.replace(file.name, target)
     except OSError as error:
-        raise StorageError(f"The density could not be written to {target}: {error.strerror or error}.", hint="Choose another checkpoint path or free some space.") from error
+        raise StorageError(f"The density could not be written to {target}: {error.strerror or error}.",
+                           hint="Choose another checkpoint path or free some space.") from error
 
 
 def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int]] | None:
@@ -38,7 +40,8 @@ def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int
         return None
     try:
         with np.load(target, allow_pickle=False) as data:
-            same = np.array_equal(data["numbers"], plan.structure.numbers) and str(data["xc"]) == plan.params.xc and np.array_equal(data["potentials"], _potentials(plan))
+            same = np.array_equal(data["numbers"], plan.structure.numbers) and str(data["xc"]) == plan.params.xc and np.array_equal(data["potentials"],
+                                                                                                                                    _potentials(plan))
             return (data["bonding"], tuple(int(n) for n in data["shape"])) if same else None
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ReadError(f"{target} is not a density file of this program: {error}.", hint="Remove it or choose another checkpoint path.") from error

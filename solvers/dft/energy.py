@@ -55,4 +55,5 @@ def energies(problem: Problem, ground: GroundState) -> Energies:
     parts = problem.workers.map(orbital_terms, zip(problem.basis.batches, ground.orbitals, strict=True))
     e_hartree, _, xc = problem.fields(ground.rho)
     local = problem.grid.volume * float(problem.grid.dot(problem.v_local, ground.rho))
-    return Energies(sum(p[0] for p in parts), sum(p[1] for p in parts), local, e_hartree, xc.energy, problem.ewald_energy, problem.alpha_energy, ground.entropy_energy)
+    return Energies(sum(p[0] for p in parts), sum(p[1] for p in parts), local, e_hartree, xc.energy, problem.ewald_energy, problem.alpha_energy,
+                    ground.entropy_energy)

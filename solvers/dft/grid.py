@@ -26,10 +26,12 @@ class FFTGrid:
         self.volume = float(abs(np.linalg.det(self.cell)))
         self.reciprocal = 2.0 * math.pi * np.linalg.inv(self.cell).T  # rows b_i, 1/bohr
         n1, n2, n3 = self.shape
-        self.miller = [torch.from_numpy(np.rint(np.fft.fftfreq(n, 1.0 / n))).to(device) for n in (n1, n2)] + [torch.arange(n3 // 2 + 1, dtype=torch.float64, device=device)]
+        self.miller = [torch.from_numpy(np.rint(np.fft.fftfreq(n, 1.0 / n))).to(device)
+                       for n in (n1, n2)] + [torch.arange(n3 // 2 + 1, dtype=torch.float64, device=device)]
         b = torch.from_numpy(self.reciprocal).to(device)
         h1, h2, h3 = self.miller
-        self.G = h1[None, :, None, None] * b[0][:, None, None, None] + h2[None, None, :, None] * b[1][:, None, None, None] + h3[None, None, None, :] * b[2][:, None, None, None]  # (3, n1, n2, n3//2+1)
+        self.G = h1[None, :, None, None] * b[0][:, None, None, None] + h2[None, None, :, None] * b[1][:, None, None, None] + h3[None, None, None, :] * b[2][:,
+                                                                                                                                                            None, None, None]  # (3, n1, n2, n3//2+1)
         self.G2 = (self.G**2).sum(0)
         self.pair_weights = torch.full((n3 // 2 + 1,), 2.0, dtype=torch.float64, device=device)
         self.pair_weights[0] = 1.0

@@ -99,7 +99,8 @@ def projector_strains(batch: Batch, basis: Basis, species: list[Species], fracti
     gradients = [_form_gradients(kind.pseudo, batch.K, basis.volume).movedim(1, 2) for kind in species]  # (3, B, rows, n_pw)
     for a in range(3):
         for b in range(a, 3):
-            parts = [(phases[:, kind.atoms, None, :] * (-batch.K[:, None, :, b] * gradient[a])[:, None]).flatten(1, 2) for kind, gradient in zip(species, gradients, strict=True)]
+            parts = [(phases[:, kind.atoms, None, :] * (-batch.K[:, None, :, b] * gradient[a])[:, None]).flatten(1, 2) for kind,
+                     gradient in zip(species, gradients, strict=True)]
             yield a, b, batch.store(torch.cat(parts, 1))
 
 

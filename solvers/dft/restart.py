@@ -15,7 +15,8 @@ State = dict[str, np.ndarray]
 
 def pack(state: SCFState) -> State:
     """Arrays from which `unpack` restores the cycle, so that it goes on exactly as if it had not been interrupted."""
-    arrays = {"rho": state.rho.cpu().numpy(), "step": np.array(state.step), "accuracy": np.array(state.accuracy), "energies": np.array(state.energies), "accuracies": np.array(state.accuracies),
+    arrays = {"rho": state.rho.cpu().numpy(), "step": np.array(state.step), "accuracy": np.array(state.accuracy), "energies": np.array(state.energies),
+              "accuracies": np.array(state.accuracies),
               "choice": np.array([state.choice.kind, state.choice.reason]), "choice_constant": np.array(state.choice.constant)}
     if state.occupations is not None:
         arrays["occupations"] = state.occupations.numpy()
@@ -34,7 +35,8 @@ def unpack(arrays: State, problem: Problem) -> SCFState:
 
     def tensor(name: str) -> torch.Tensor:
         return torch.from_numpy(np.array(arrays[name], copy=True))
-    state = SCFState(tensor("rho").to(device), step=int(arrays["step"]), accuracy=float(arrays["accuracy"]), energies=arrays["energies"].tolist(), accuracies=arrays["accuracies"].tolist())
+    state = SCFState(tensor("rho").to(device), step=int(arrays["step"]), accuracy=float(arrays["accuracy"]), energies=arrays["energies"].tolist(),
+                     accuracies=arrays["accuracies"].tolist())
     state.choice = Choice(str(arrays["choice"][0]), str(arrays["choice"][1]), float(arrays["choice_constant"]))
     if "occupations" in arrays:
         state.occupations = tensor("occupations")

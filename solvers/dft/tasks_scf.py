@@ -39,7 +39,8 @@ def scf(params: DFTParams, inputs: Mapping[str, Any], *, resume: State | None = 
     first = state.step
     for step in calculation.run():
         text = "; ".join(filter(None, (opening if step.n == first + 1 else "", step.text)))
-        yield Step("scf", step.n, {"free_energy": step.free_energy * HARTREE_EV, "energy_error": step.accuracy * HARTREE_EV, "fermi_energy": step.fermi_energy * HARTREE_EV},
+        yield Step("scf", step.n, {"free_energy": step.free_energy * HARTREE_EV, "energy_error": step.accuracy * HARTREE_EV,
+                                   "fermi_energy": step.fermi_energy * HARTREE_EV},
                    state=lambda: pack(state), text=text, progress=_progress(state.accuracies, calculation))
     return _result(calculation, time.monotonic() - started)
 
@@ -63,9 +64,12 @@ def _result(calculation: Calculation, wall: float) -> Result:
         warnings.append(f"The missing plane waves falsify the diagonal of the stress by about {pulay * EV_PER_ANGSTROM3_GPA:.2g} GPa (Pulay stress): raise the cutoff before relaxing the cell.")
     values = {
         "energy": calculation.energy_at_zero * HARTREE_EV, "free_energy": energies.free * HARTREE_EV, "entropy_energy": energies.entropy * HARTREE_EV,
-        "energy_terms": np.array(list(asdict(energies).values())) * HARTREE_EV, "forces": forces, "mean_force": forces.mean(0), "stress": voigt(tensor), "pressure": -np.trace(tensor) / 3 * EV_PER_ANGSTROM3_GPA,
-        "pulay_stress": pulay, "fermi_energy": ground.fermi_energy * HARTREE_EV, "eigenvalues": ground.eigenvalues.numpy()[None] * HARTREE_EV, "occupations": ground.occupations.numpy()[None],
+        "energy_terms": np.array(list(asdict(energies).values())) * HARTREE_EV, "forces": forces, "mean_force": forces.mean(0), "stress": voigt(tensor),
+        "pressure": -np.trace(tensor) / 3 * EV_PER_ANGSTROM3_GPA,
+        "pulay_stress": pulay, "fermi_energy": ground.fermi_energy * HARTREE_EV, "eigenvalues": ground.eigenvalues.numpy()[None] * HARTREE_EV,
+        "occupations": ground.occupations.numpy()[None],
         "kpoints": plan.kpoints, "kpoint_weights": plan.weights, "grid": np.array(plan.shape), "cutoff": plan.cutoff * HARTREE_EV, "iterations": state.step,
         "history": np.array(state.energies) * HARTREE_EV, "residual_history": np.array(state.accuracies) * HARTREE_EV, "wall_s": wall}
     return Result(values, converged=ground.converged, structure=plan.structure, fields={"density": density_field(calculation)}, warnings=tuple(warnings),
-                  settings={**plan.settings, "device": machine.describe(calculation.problem.basis.device), "n_plane_waves": calculation.problem.basis.n_plane_waves})
+                  settings={**plan.settings, "device": machine.describe(calculation.problem.basis.device),
+                            "n_plane_waves": calculation.problem.basis.n_plane_waves})

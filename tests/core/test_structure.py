@@ -60,7 +60,8 @@ def test_calculated_results_do_not_travel(copper):
     assert "forces" not in Structure.from_atoms(copper).arrays
 
 
-@pytest.mark.parametrize("change", [{"positions": np.ones((4, 3))}, {"cell": np.eye(3)}, {"pbc": False}, {"info": {"name": "other"}}, {"constraints": ()}, {"arrays": {}}])
+@pytest.mark.parametrize("change", [{"positions": np.ones((4, 3))}, {"cell": np.eye(3)}, {"pbc": False}, {"info": {"name": "other"}}, {"constraints": ()},
+                                    {"arrays": {}}])
 def test_any_change_changes_the_fingerprint(copper, change):
     structure = Structure.from_atoms(copper)
     assert structure.with_(**change).fingerprint != structure.fingerprint

@@ -13,7 +13,8 @@ _QT_OWN = ("qt_", "ScrollLeftButton", "ScrollRightButton")
 
 def own_buttons(widget: QWidget) -> list[QAbstractButton]:
     """The buttons that we put there."""
-    return [button for button in widget.findChildren(QAbstractButton) if not button.objectName().startswith(_QT_OWN) and not isinstance(button.parent(), (QTabBar, QScrollBar, QLineEdit))
+    return [button for button in widget.findChildren(QAbstractButton) if not button.objectName().startswith(_QT_OWN)
+            and not isinstance(button.parent(), (QTabBar, QScrollBar, QLineEdit))
             and "Corner" not in type(button).__name__ and not _inside_plot(button)]
 
 

@@ -51,7 +51,8 @@ def test_xwayland_is_chosen_unless_the_user_chose():
     assert "QT_QPA_PLATFORM" not in environment
 
 
-@pytest.mark.parametrize("environment, missing", [({}, True), ({"DISPLAY": ":0"}, False), ({"WAYLAND_DISPLAY": "wayland-0"}, False), ({"QT_QPA_PLATFORM": "offscreen"}, False)])
+@pytest.mark.parametrize("environment, missing", [({}, True), ({"DISPLAY": ":0"}, False), ({"WAYLAND_DISPLAY": "wayland-0"}, False),
+                                                  ({"QT_QPA_PLATFORM": "offscreen"}, False)])
 def test_display_missing(environment, missing):
     assert app.display_missing(environment, "linux") is missing
     assert app.display_missing(environment, "win32") is False
@@ -88,7 +89,8 @@ def test_our_errors_and_faults_are_told_apart():
 
 def test_work_comes_back_to_the_gui_thread(session, qtbot):
     seen = []
-    session.dispatcher.run(lambda: threading.current_thread().name, done=lambda name: seen.append((name, threading.current_thread() is threading.main_thread())))
+    session.dispatcher.run(lambda: threading.current_thread().name,
+                           done=lambda name: seen.append((name, threading.current_thread() is threading.main_thread())))
     qtbot.waitUntil(lambda: len(seen) == 1)
     assert seen[0][0].startswith("qcad-pool") and seen[0][1]
 
@@ -122,7 +124,8 @@ def test_slots_are_short(window, session, copper, qtbot, calm):
     calm(session)
     session.set_mode("edit")
     costs = {}
-    for name, call in {"select": lambda: session.select(range(200)), "mode": lambda: session.set_mode("select"), "display": lambda: session.set_display(bonds=False),
+    for name, call in {"select": lambda: session.select(range(200)), "mode": lambda: session.set_mode("select"),
+                       "display": lambda: session.set_display(bonds=False),
                        "theme of actions": window.refresh}.items():
         begin = time.thread_time()
         call()

@@ -41,7 +41,8 @@ def test_menus_and_toolbar_are_made_from_the_table(window):
     assert {button.defaultAction().objectName() for button in buttons} == {command.id for command in COMMANDS if command.toolbar}
 
 
-@pytest.mark.parametrize("words, first", [("supercell", "build.supercell"), ("dark", "view.dark"), ("elastic", "calculate.elastic"), ("deck", "results.deck"), ("undo", "edit.undo"),
+@pytest.mark.parametrize("words, first", [("supercell", "build.supercell"), ("dark", "view.dark"), ("elastic", "calculate.elastic"), ("deck", "results.deck"),
+                                          ("undo", "edit.undo"),
                                           ("space group", "build.crystal"), ("sprcl", "build.supercell"), ("ctrl+k nothing", None)])
 def test_finding(words, first):
     found = find(words)

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.slow
 
 
 def md(structure, steps, calculator="emt", interval=20, parent=""):
-    return JobSpec("md", {"steps": steps, "interval": interval, "temperature": 300.0}, {"structure": structure, "calculator": CalculatorSpec(calculator)}, "test run", "cpu", 1, parent)
+    return JobSpec("md", {"steps": steps, "interval": interval, "temperature": 300.0}, {"structure": structure, "calculator": CalculatorSpec(calculator)},
+                   "test run", "cpu", 1, parent)
 
 
 def only(session):
@@ -86,7 +87,8 @@ def test_a_running_job_is_found_again_after_the_window_died(session, copper, qtb
 
 def test_results_are_rows_with_units_and_errors():
     c = np.diag([160e9] * 3 + [80e9] * 3)
-    result = Result({"energy": -7.5, "stiffness": c, "stiffness_error": np.full((6, 6), 0.25e9), "forces": np.zeros((2, 3)), "iterations": 9}, settings={"xc": "PBE"})
+    result = Result({"energy": -7.5, "stiffness": c, "stiffness_error": np.full((6, 6), 0.25e9), "forces": np.zeros((2, 3)), "iterations": 9},
+                    settings={"xc": "PBE"})
     table = {row.name: row for row in rows(result)}
     assert list(table)[0] == "energy" and table["energy"].error_text() == "unknown" and table["energy"].unit == "eV"
     stiffness = {child.title: child for child in table["stiffness"].children}

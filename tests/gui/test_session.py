@@ -221,7 +221,8 @@ def test_a_material_is_opened(session, calm, tmp_path):
     assert session.display.surface and len(points) == len(values) > 1000 and triangles.shape[1] == 3
 
 
-@pytest.mark.parametrize("name, content, words", [("none.cif", None, "not there"), ("empty.cif", b"", "empty"), ("noise.cif", bytes(range(256)) * 8, ""), ("what.zzz", b"x", "ending"),
+@pytest.mark.parametrize("name, content, words", [("none.cif", None, "not there"), ("empty.cif", b"", "empty"), ("noise.cif", bytes(range(256)) * 8, ""),
+                                                  ("what.zzz", b"x", "ending"),
                                                   ("cut.vasp", b"Si\n1.0\n1 0", "")])
 def test_bad_files_give_one_message(session, calm, tmp_path, name, content, words, said):
     if content is not None:

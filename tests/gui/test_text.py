@@ -16,7 +16,8 @@ from solvers.core.paths import resource
 ROOT = Path(__file__).resolve().parents[2] / "qcad_gui"
 FILES = sorted(ROOT.rglob("*.py"))
 #: calls that put text on the screen, with the position of that text
-SHOWS = {"setText", "setToolTip", "setWindowTitle", "setPlaceholderText", "setStatusTip", "setTitle", "setAccessibleName", "setSpecialValueText", "QLabel", "QPushButton", "QCheckBox",
+SHOWS = {"setText", "setToolTip", "setWindowTitle", "setPlaceholderText", "setStatusTip", "setTitle", "setAccessibleName", "setSpecialValueText", "QLabel",
+         "QPushButton", "QCheckBox",
          "QGroupBox", "QAction", "addAction", "addMenu", "addTab", "addRow", "QDockWidget", "showMessage", "label", "post", "QRadioButton", "QToolBar"}
 #: texts that are the same in every language: names, symbols, formulas
 SAME = re.compile(r"[\W\d_]*|Q-CAD|CalculiX|scikit-fem|Abaqus|PNG|CSV \(\*\.csv\)|PNG \(\*\.png\)|Si|e/Å³|info|good|warning|error|[abcxyzuαβγ]")
@@ -66,7 +67,8 @@ def test_all_text_goes_through_tr():
             if not isinstance(node, ast.Call) or getattr(node.func, "id", getattr(node.func, "attr", "")) not in SHOWS:
                 continue
             for argument in node.args:
-                bare += [f"{path.relative_to(ROOT)}:{node.lineno} {text!r}" for text in literals(argument) if re.search(r"[A-Za-z]{2}", text) and not SAME.fullmatch(text)]
+                bare += [f"{path.relative_to(ROOT)}:{node.lineno} {text!r}" for text in literals(argument) if re.search(r"[A-Za-z]{2}", text)
+                         and not SAME.fullmatch(text)]
     allowed = {"muted", "heading", "title", "bad", "good", "warning", "error", "info", "primary"}  # roles and levels, not texts
     assert not [line for line in bare if line.split(" ", 1)[1].strip("'") not in allowed], "\n".join(bare)
 
@@ -131,7 +133,9 @@ def engine_texts() -> tuple[set[str], set[str]]:
     from solvers.core.properties import PROPERTIES
     translate.load("en")
     infos = [info for item in (*BUILDERS.values(), *tasks.TASKS.values()) for info in describe(item.params_class())]
-    short = {label_of(info.name) for info in infos} | {info.group.capitalize() for info in infos} | {builder.summary for builder in BUILDERS.values()} | {label_of(name) for name in PROPERTIES}
+    short = {label_of(info.name) for info in infos} | {info.group.capitalize() for info in infos} | {builder.summary
+                                                                                                     for builder in BUILDERS.values()} | {label_of(name)
+                                                                                                                                          for name in PROPERTIES}
     long = {info.help for info in infos} | {item.meaning for item in PROPERTIES.values()}
     return {text for text in short if len(text) > 2}, {text for text in long if text}
 

@@ -58,5 +58,6 @@ def plan(length: int, stride: int, distance: int, count: int, single: bool) -> i
         status = status or library.DftiSetValue(handle, ctypes.c_int(key), value)
     status = status or library.DftiCommitDescriptor(handle)
     if status:
-        raise RunError(f"The FFT library refused a plan of {count} transforms of length {length} (DFTI status {status}).", hint="Set QCAD_PLAIN_FFT=1 to use torch's FFT instead.")
+        raise RunError(f"The FFT library refused a plan of {count} transforms of length {length} (DFTI status {status}).",
+                       hint="Set QCAD_PLAIN_FFT=1 to use torch's FFT instead.")
     return handle.value

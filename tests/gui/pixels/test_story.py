@@ -82,7 +82,8 @@ def test_the_whole_way(qtbot, open_window, tmp_path):
     # open
     window.view.files_dropped.emit([str(tmp_path / "copper.cif")])
     qtbot.waitUntil(lambda: session.structure is not None, timeout=30_000)
-    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.scene_page and window.view.canvas is not None and window.view.canvas.isValid(), timeout=10_000)
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.scene_page and window.view.canvas is not None and window.view.canvas.isValid(),
+                    timeout=10_000)
     qtbot.wait(400)
     assert len(session.structure) == 4 and window.view.available
     picture = window.view.screenshot()
