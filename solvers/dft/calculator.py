@@ -28,7 +28,8 @@ class DFT(Calculator):
     pulay_stress (eV/Å³, estimate), mean_force (eV/Å), fermi_energy (eV), converged, iterations, grid and warnings.
     watch: called with every `SCFStep`.
 
-    Raises SetupError for settings and structures that cannot work, NotConvergedError when the cycle does not converge (`strict=False` returns the flagged numbers).
+    Raises SetupError for settings and structures that cannot work, NotConvergedError when the cycle does not converge (`strict=False` returns the flagged
+    numbers).
     """
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]
@@ -73,7 +74,8 @@ class DFT(Calculator):
         if self.params.checkpoint:
             save_density(self.params.checkpoint, calculation)
         if not calculation.ground.converged and self.strict:
-            raise NotConvergedError(f"Self-consistency was not reached in {calculation.state.step} steps: the energy is uncertain by {calculation.state.accuracies[-1] * HARTREE_EV:.2g} eV.",
+            state = calculation.state
+            raise NotConvergedError(f"Self-consistency was not reached in {state.step} steps: the energy is uncertain by {state.accuracies[-1] * HARTREE_EV:.2g} eV.",
                                     hint="Raise max_steps, add smearing, or check the structure; DFT(strict=False) returns the flagged numbers.")
 
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
@@ -90,8 +92,8 @@ class DFT(Calculator):
         return make_plan(Structure.coerce(atoms), self.params)
 
     def resolve(self, atoms: Any, strain: float = 0.0) -> dict[str, Any]:
-        """{"grid", "kpts", "cutoff"} to give to `DFT` for a study of strained cells: one FFT box, large enough for cell vectors longer by the fraction `strain`, and
-        one k-mesh for all of them."""
+        """{"grid", "kpts", "cutoff"} to give to `DFT` for a study of strained cells: one FFT box, large enough for cell vectors longer by the fraction
+        `strain`, and one k-mesh for all of them."""
         return resolve(atoms, self.params, strain)
 
     def frozen_for(self, atoms: Any, strain: float = 0.0) -> DFT:

@@ -34,7 +34,9 @@ def save_density(path: str, calculation: Calculation) -> None:
 
 
 def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int]] | None:
-    """(bonding coefficients times volume, their box) stored at `path`; None when there is no file or it belongs to other atoms. Raises ReadError for a damaged file."""
+    """(bonding coefficients times volume, their box) stored at `path`; None when there is no file or it belongs to other atoms. Raises ReadError for a
+    damaged file.
+    """
     target = Path(path).expanduser()
     if not target.exists():
         return None

@@ -30,8 +30,8 @@ class FFTGrid:
                        for n in (n1, n2)] + [torch.arange(n3 // 2 + 1, dtype=torch.float64, device=device)]
         b = torch.from_numpy(self.reciprocal).to(device)
         h1, h2, h3 = self.miller
-        self.G = h1[None, :, None, None] * b[0][:, None, None, None] + h2[None, None, :, None] * b[1][:, None, None, None] + h3[None, None, None, :] * b[2][:,
-                                                                                                                                                            None, None, None]  # (3, n1, n2, n3//2+1)
+        b1, b2, b3 = (row[:, None, None, None] for row in b)
+        self.G = h1[None, :, None, None] * b1 + h2[None, None, :, None] * b2 + h3[None, None, None, :] * b3  # (3, n1, n2, n3//2+1)
         self.G2 = (self.G**2).sum(0)
         self.pair_weights = torch.full((n3 // 2 + 1,), 2.0, dtype=torch.float64, device=device)
         self.pair_weights[0] = 1.0
@@ -77,7 +77,9 @@ class FFTGrid:
         return (one.mT @ (two[:, :, None] * three[:, None, :]).reshape(len(positions), -1)).reshape(self.G2.shape)
 
     def structure_gradient(self, weights: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Σ over all G of Re[−iG_α e^{−iG·R_a} w(G)], the derivative of Σ w(G) e^{−iG·R_a} with respect to R_a; (atoms, 3). weights w on the half box with w(−G) = w*(G)."""
+        """Σ over all G of Re[−iG_α e^{−iG·R_a} w(G)], the derivative of Σ w(G) e^{−iG·R_a} with respect to R_a; (atoms, 3). weights w on the half box with
+        w(−G) = w*(G).
+        """
         one, two, three = self.phases(positions)
         w = (weights * self.pair_weights).reshape(self.shape[0], -1)
         h1, h2, h3 = self.miller

@@ -1,7 +1,7 @@
 """Anderson mixing of density coefficients in the Hartree metric.
 
-D. G. Anderson, J. ACM 12, 547 (1965). Vectors are the coefficients inside the density sphere (half of it); ⟨a, b⟩ = Ω/2 Σ_{G≠0} 4π/G² a* b, so the squared norm of
-ρ_out − ρ_in estimates the energy error. The preconditioner maps a residual to a better one; G = 0 (the number of electrons) never changes.
+D. G. Anderson, J. ACM 12, 547 (1965). Vectors are the coefficients inside the density sphere (half of it); ⟨a, b⟩ = Ω/2 Σ_{G≠0} 4π/G² a* b, so the squared
+norm of ρ_out − ρ_in estimates the energy error. The preconditioner maps a residual to a better one; G = 0 (the number of electrons) never changes.
 """
 from __future__ import annotations
 

@@ -15,7 +15,9 @@ from .xc.functional import Functional
 
 @dataclass(frozen=True)
 class XC:
-    """energy Ha; potential v_xc(G) on the half box (inside the density sphere); integral = ∫ v_xc ρ; v_sigma and gradient ∇ρ (3, …) on the box for the stress (None for LDA)."""
+    """energy Ha; potential v_xc(G) on the half box (inside the density sphere); integral = ∫ v_xc ρ; v_sigma and gradient ∇ρ (3, …) on the box for the
+    stress (None for LDA).
+    """
 
     energy: float
     potential: torch.Tensor

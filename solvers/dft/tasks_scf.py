@@ -61,7 +61,8 @@ def _result(calculation: Calculation, wall: float) -> Result:
     if not ground.converged:
         warnings.append(f"Not converged after {state.step} steps: the energy is uncertain by about {state.accuracies[-1] * HARTREE_EV:.2g} eV.")
     if abs(pulay) * EV_PER_ANGSTROM3_GPA > _PULAY_WARNING:
-        warnings.append(f"The missing plane waves falsify the diagonal of the stress by about {pulay * EV_PER_ANGSTROM3_GPA:.2g} GPa (Pulay stress): raise the cutoff before relaxing the cell.")
+        warnings.append(f"The missing plane waves falsify the diagonal of the stress by about {pulay * EV_PER_ANGSTROM3_GPA:.2g} GPa (Pulay stress): "
+                        "raise the cutoff before relaxing the cell.")
     values = {
         "energy": calculation.energy_at_zero * HARTREE_EV, "free_energy": energies.free * HARTREE_EV, "entropy_energy": energies.entropy * HARTREE_EV,
         "energy_terms": np.array(list(asdict(energies).values())) * HARTREE_EV, "forces": forces, "mean_force": forces.mean(0), "stress": voigt(tensor),

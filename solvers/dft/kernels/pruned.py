@@ -129,7 +129,9 @@ def density_complex(X, weights, rho, segments, positions, ox, oy, first, step, r
 
 @njit
 def _scatter_pair(X, b1, b2, flat, a, segments, positions, half, conjugate):
-    """Coefficients of ψ1 + i ψ2 on the full sphere from the half spheres of two real functions; √2 of the storage is undone for G ≠ 0 only up to a common factor."""
+    """Coefficients of ψ1 + i ψ2 on the full sphere from the half spheres of two real functions; √2 of the storage is undone for G ≠ 0 only up to a common
+    factor.
+    """
     root2 = math.sqrt(2.0)
     flat[:] = 0
     for j in range(segments[a], segments[a + 1]):
