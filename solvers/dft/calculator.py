@@ -75,7 +75,8 @@ class DFT(Calculator):
             save_density(self.params.checkpoint, calculation)
         if not calculation.ground.converged and self.strict:
             state = calculation.state
-            raise NotConvergedError(f"Self-consistency was not reached in {state.step} steps: the energy is uncertain by {state.accuracies[-1] * HARTREE_EV:.2g} eV.",
+            raise NotConvergedError(f"Self-consistency was not reached in {state.step} steps: "
+                                    f"the energy is uncertain by {state.accuracies[-1] * HARTREE_EV:.2g} eV.",
                                     hint="Raise max_steps, add smearing, or check the structure; DFT(strict=False) returns the flagged numbers.")
 
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
