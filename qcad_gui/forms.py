@@ -202,6 +202,7 @@ class ParamsForm(QWidget):
         self.more = QToolButton(self)
         self.more.setText(tr("Advanced"))
         self.more.setToolTip(tr("Show or hide the settings that rarely need a change"))
+        self.more.setObjectName("fold")
         self.more.setCheckable(True)
         self.more.setAutoRaise(True)
         self.more.setArrowType(Qt.ArrowType.RightArrow)

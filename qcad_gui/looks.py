@@ -32,7 +32,7 @@ QLineEdit, QPlainTextEdit {{ border: 1px solid {theme.border}; border-radius: 3p
 QLineEdit:focus, QPlainTextEdit:focus {{ border-color: {theme.accent}; }}
 QLineEdit:disabled {{ color: {theme.muted}; background: {theme.window}; }}
 QAbstractSpinBox QLineEdit, QComboBox QLineEdit, QAbstractItemView QLineEdit {{ border: 0; padding: 0; }}
-QAbstractSpinBox {{ border: 1px solid {theme.border}; border-radius: 3px; background: {theme.base}; padding: 1px; }}
+QToolButton#fold, QToolButton#fold:checked {{ background: transparent; color: {theme.text}; }}
 QCheckBox::indicator {{ width: 14px; height: 14px; border: 1px solid {theme.muted}; border-radius: 3px; background: {theme.base}; }}
 QCheckBox::indicator:checked {{ border-color: {theme.accent}; background: {theme.accent}; image: url("{_tick(theme)}"); }}
 QCheckBox::indicator:focus {{ border-color: {theme.accent}; }}

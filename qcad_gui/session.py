@@ -71,6 +71,7 @@ class Session(QObject):
         self.mode = "view"
         self.display = Display()
         self.preview: Structure | None = None
+        self.ghost = True  # the preview lies over the structure instead of in its place
         self.script: list[str] = []
         self.read_only = ""  # who owns the project, "" when it is ours
         self.frames: Any = None  # the trajectory being played: len(), frame(i), column(name)
@@ -324,10 +325,10 @@ class Session(QObject):
             self.display = display
             self.display_changed.emit()
 
-    def set_preview(self, structure: Structure | None) -> None:
-        """Show `structure` in the scene without touching the project; None ends it."""
+    def set_preview(self, structure: Structure | None, *, ghost: bool = True) -> None:
+        """Show `structure` in the scene without touching the project, over the present one (`ghost`) or in its place; None ends it."""
         if structure is not self.preview:
-            self.preview = structure
+            self.preview, self.ghost = structure, ghost
             self.shown_changed.emit()
 
     # ---- frames ------------------------------------------------------------------------------------------------------------------

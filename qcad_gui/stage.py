@@ -61,11 +61,14 @@ class Stage(QObject):
             self.view.set_style(**changes)
         playing = session.frames is not None and len(session.frames) > 0
         base = session.frames.structure(session.frame) if playing else session.structure
+        if session.preview is not None and not session.ghost:
+            base, playing = session.preview, False
         if base is not self._shown:
             self._show(base, playing)
-        if session.preview is not self._preview:
-            self._preview = session.preview
-            self.view.set_preview(session.preview)
+        ghost = session.preview if session.ghost else None
+        if ghost is not self._preview:
+            self._preview = ghost
+            self.view.set_preview(ghost)
         forces = _forces_of(base, session) if display.forces else None
         if forces is not self._forces:
             self._forces = forces

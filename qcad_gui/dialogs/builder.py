@@ -108,7 +108,7 @@ class BuilderDialog(Dialog):
             return
         structure, words, warning = answer
         self.show_problem("")
-        self.session.set_preview(structure)
+        self.session.set_preview(structure, ghost=self.tool.needs_structure)
         looks.set_property(self.outcome, "role", "warning" if warning else "muted")
         self.outcome.setText("\n".join(filter(None, (words, warning))))
 
