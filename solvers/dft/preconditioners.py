@@ -21,7 +21,7 @@ Precondition = Callable[[torch.Tensor], torch.Tensor]
 #: indirect gap (Ha) below which a cell is mixed as a metal
 _GAP = 0.01
 #: Kerker wavenumber, 1/bohr (1.5 1/Å: G. Kresse, J. Furthmüller, Phys. Rev. B 54, 11169 (1996))
-_KERKER = 0.8
+KERKER = 0.8
 #: average gap (Ha) assumed where empty bands are not computed
 _TYPICAL_GAP = 0.2
 
@@ -60,10 +60,10 @@ def choose(model: Model, volume: float, weights: np.ndarray, eigenvalues: np.nda
     if model.smearing == "none":
         return Choice("dielectric", "fixed occupations", penn_constant(model.n_electrons, volume, _TYPICAL_GAP))
     if not whole or e.shape[1] <= filled:
-        return Choice("Kerker", "partly filled bands", _KERKER)
+        return Choice("Kerker", "partly filled bands", KERKER)
     indirect = float(e[:, filled].min() - e[:, filled - 1].max())
     if indirect < _GAP:
-        return Choice("Kerker", f"no gap: {indirect:.3f} Ha", _KERKER)
+        return Choice("Kerker", f"no gap: {indirect:.3f} Ha", KERKER)
     direct = max(float((weights * (e[:, filled] - e[:, filled - 1])).sum()), 0.05)
     constant = min(penn_constant(model.n_electrons, volume, 1.3 * direct), 20.0)
     return Choice("dielectric", f"gap {indirect:.3f} Ha, dielectric constant about {constant:.1f}", constant)

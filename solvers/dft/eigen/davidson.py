@@ -1,7 +1,8 @@
 """Blocked Davidson iteration: all bands of a batch of k-points expand one subspace together.
 
-Each expansion adds the preconditioned residuals of the bands that are not converged yet (the same number for every k-point of a batch, so that shapes stay equal)
-and solves the Rayleigh–Ritz problem in everything kept so far.
+The subspace holds the orbitals X and the preconditioned residuals of the bands that are not converged (the same number for every k-point of a batch, so that
+shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. The last direction of the previous call is deliberately not kept: with its old
+image HP a level near a small gap (0.01 Ha) made the self-consistent cycle diverge, and with a fresh image it cost more than it saved.
 """
 from __future__ import annotations
 
@@ -22,52 +23,71 @@ class Bands:
     residuals: torch.Tensor
 
 
+class _Subspace:
+    """Vectors V (B, n, storage) with images HV and the matrices h = ⟨V|HV⟩, g = ⟨V|V⟩."""
+
+    def __init__(self, X: torch.Tensor, capacity: int):
+        self.n_bands = X.shape[1]
+        self.V = X.new_empty(X.shape[0], capacity, X.shape[2])
+        self.HV = torch.empty_like(self.V)
+        self.V[:, :self.n_bands] = X
+        self.n = self.n_bands
+        self.g = self.h = None
+
+    def close_orbitals(self) -> None:
+        """Matrices of the orbitals alone, whose images are in place."""
+        X, HX = self.V[:, :self.n], self.HV[:, :self.n]
+        self.h = hermitian(overlap(X, HX))
+        self.g = hermitian(overlap(X, X))
+
+    def border(self, new: int) -> None:
+        """Extend the matrices by `new` vectors whose images are in place. Products with the orbitals use the orbitals' own exact images."""
+        V, HV, n, m = self.V, self.HV, self.n, self.n + new
+        g = overlap(V[:, :m], V[:, n:m])
+        h = torch.empty_like(g)
+        h[:, :self.n_bands] = overlap(HV[:, :self.n_bands], V[:, n:m])
+        h[:, self.n_bands:] = overlap(V[:, self.n_bands:m], HV[:, n:m])
+        self.g, self.h, self.n = _grow(self.g, g), _grow(self.h, h), m
+
+
 def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tolerance: float, weights: torch.Tensor | None = None) -> Bands:
     """Improve orthonormal orbitals X (B, bands, storage) by at most `expansions` expansions, at least one.
 
     tolerance: residual norm (Ha) below which a band counts as converged; weights (B, bands): bands of zero weight never ask for more.
     """
     n_bands = X.shape[1]
-    B = X.shape[0]
-    V = X.new_empty(B, (expansions + 1) * n_bands, X.shape[2])
-    HV = torch.empty_like(V)
-    V[:, :n_bands] = X
-    X = V[:, :n_bands]
-    hamiltonian.apply(batch, X, out=HV[:, :n_bands])
+    space = _Subspace(X, (expansions + 1) * n_bands)
+    V, HV = space.V, space.HV
+    X0 = X = V[:, :n_bands]
     HX = HV[:, :n_bands]
-    h = hermitian(overlap(X, HX))
-    g = torch.eye(n_bands, dtype=h.dtype, device=h.device).expand(B, -1, -1)
-    e = h.diagonal(dim1=1, dim2=2).real.clone()
-    n = n_bands
-    first_norms = None
-    C = None
-    for _ in range(expansions):
+    hamiltonian.apply(batch, X, out=HX)
+    space.close_orbitals()
+    e = space.h.diagonal(dim1=1, dim2=2).real.clone()
+    first_norms = C = None
+    for expansion in range(expansions):
         W, norms = hamiltonian.residuals(batch, X, HX, e)
-        asked = norms if weights is None else norms * (weights.abs() > 1e-6)
-        if first_norms is None:
+        active = n_bands
+        if expansion == 0:
             first_norms = norms
-            active = n_bands
         else:
+            asked = norms if weights is None else norms * (weights > 1e-6)
             active = int((asked > tolerance).sum(1).max())
             if active == 0:
                 break
-        if active < n_bands:
-            chosen = torch.topk(asked, active, dim=1).indices.sort(dim=1).values
-            W = torch.gather(W, 1, chosen[..., None].expand(-1, -1, W.shape[2]))
+            if active < n_bands:
+                chosen = torch.topk(asked, active, dim=1).indices.sort(dim=1).values
+                W = torch.gather(W, 1, chosen[..., None].expand(-1, -1, W.shape[2]))
         W = batch.clean(W)
-        W = W - matmul(matmul(W, V[:, :n_bands].mH), V[:, :n_bands])
-        W = W / torch.linalg.vector_norm(W, dim=-1, keepdim=True).clamp_min(1e-150)
-        new = slice(n, n + active)
-        V[:, new] = W
+        W = W - matmul(matmul(W, X0.mH), X0)
+        new = slice(space.n, space.n + active)
+        V[:, new] = W / torch.linalg.vector_norm(W, dim=-1, keepdim=True).clamp_min(1e-150)
         hamiltonian.apply(batch, V[:, new], out=HV[:, new])
-        h, g = _grow(h, overlap(V[:, :new.stop], HV[:, new])), _grow(g, overlap(V[:, :new.stop], V[:, new]))
-        n = new.stop
-        e, C = lowest(h, g, n_bands)
-        if _ < expansions - 1:
-            C = C.to(V.dtype)
-            X, HX = matmul(C, V[:, :n]), matmul(C, HV[:, :n])
-    X = matmul(C.to(V.dtype), V[:, :n])
-    return Bands(X, e, first_norms)
+        space.border(active)
+        e, C = lowest(space.h, space.g, n_bands)
+        C = C.to(V.dtype)
+        if expansion < expansions - 1:
+            X, HX = matmul(C, V[:, :space.n]), matmul(C, HV[:, :space.n])
+    return Bands(matmul(C, V[:, :space.n]), e, first_norms)
 
 
 def _grow(M: torch.Tensor, column: torch.Tensor) -> torch.Tensor:
