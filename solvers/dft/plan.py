@@ -100,6 +100,7 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
         if entry.xc != params.xc:
             warnings.append(f"The potential {entry.name} of {symbol} was made for {entry.xc}, not for {params.xc}.")
     cutoff = (params.cutoff if params.cutoff is not None else library.default_cutoff(tuple(entries.values()))) / HARTREE_EV
+    warnings += library.cutoff_notes(entries.values(), cutoff * HARTREE_EV)
     magnetic = sorted(set(symbols) & OPEN_SHELL)
     if magnetic:
         warnings.append(f"{', '.join(magnetic)}: usually magnetic, but this version has no spin polarisation; the result is that of the non-magnetic state.")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import difflib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CutoffRow:
-    """A recommended cutoff: `energy` in eV (None when unknown), `kind` "scanned", "estimated" or "unknown", `reason` in words."""
+    """A recommended cutoff: `energy` in eV (None when unknown), `kind` "scanned" or "unknown", `reason` in words; `energies_only`: what energies and
+    forces alone need (eV), without stresses. The criterion stands in `scan.py`."""
 
     energy: float | None
     kind: str
     reason: str
+    energies_only: float | None = None
 
 
 def entries(symbol: str | None = None, xc: str | None = None) -> tuple[GTHEntry, ...]:
@@ -97,8 +100,8 @@ def cutoff_row(item: GTHEntry) -> CutoffRow:
     row = _cutoffs()["entries"].get(f"{item.symbol} {item.name}")
     if row is None:
         return CutoffRow(None, "unknown", "not scanned yet")
-    energy = row.get("cutoff_ha")
-    return CutoffRow(None if energy is None else energy * HARTREE_EV, row["kind"], row.get("reason", ""))
+    energy, alone = row.get("cutoff_ha"), row.get("energy_cutoff_ha")
+    return CutoffRow(None if energy is None else energy * HARTREE_EV, row["kind"], row.get("reason", ""), None if alone is None else alone * HARTREE_EV)
 
 
 def recommended_cutoff(item: GTHEntry) -> float | None:
@@ -115,6 +118,25 @@ def default_cutoff(items: list[GTHEntry] | tuple[GTHEntry, ...]) -> float:
                              hint="Give cutoff in eV (converge it first: qcad converge)."
                              + softer_hint(item))
     return max(values.values())
+
+
+def cutoff_notes(items: Iterable[GTHEntry], cutoff: float) -> list[str]:
+    """Sentences for people about a cutoff (eV): potentials that it is too low for, and potentials so hard that
+    a softer valence is worth a thought."""
+    notes = []
+    for item in items:
+        row = cutoff_row(item)
+        if row.energy is None:
+            continue
+        soft = [other for other in softer(item) if (recommended_cutoff(other) or row.energy) < 0.5 * row.energy]
+        if row.energies_only is not None and cutoff < 0.999 * row.energies_only:
+            notes.append(f"cutoff {cutoff:.0f} eV is low for {item.symbol} {item.name}: energies want {row.energies_only:.0f} eV, stresses {row.energy:.0f} eV."
+                         + (softer_hint(item) if soft else ""))
+        elif cutoff < 0.999 * row.energy:
+            notes.append(f"cutoff {cutoff:.0f} eV is enough for energies with {item.symbol} {item.name}, but stresses want {row.energy:.0f} eV.")
+        elif soft and row.energy > 0.999 * cutoff:
+            notes.append(f"{item.symbol} {item.name} needs a cutoff of {row.energy:.0f} eV." + softer_hint(item))
+    return notes
 
 
 def softer_hint(item: GTHEntry) -> str:

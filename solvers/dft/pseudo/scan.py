@@ -40,7 +40,6 @@ CRYSTALS = (("Si", {"name": "Si", "crystalstructure": "diamond", "a": 5.43}, {},
             ("Mg", {"name": "Mg", "crystalstructure": "hcp", "a": 3.19, "c": 5.18}, {"Mg": "GTH-PBE-q2"}, (3, 3, 2)),
             ("GaAs", {"name": "GaAs", "crystalstructure": "zincblende", "a": 5.75}, {"Ga": "GTH-PBE-q3"}, (2, 2, 2)),
             ("C", {"name": "C", "crystalstructure": "diamond", "a": 3.567}, {}, (2, 2, 2)),
-            ("NaF", {"name": "NaF", "crystalstructure": "rocksalt", "a": 4.70}, {"Na": "GTH-PBE-q1"}, (2, 2, 2)),
             ("MgO", {"name": "MgO", "crystalstructure": "rocksalt", "a": 4.259}, {"Mg": "GTH-PBE-q2"}, (2, 2, 2)),
             ("Cu", {"name": "Cu", "crystalstructure": "fcc", "a": 3.63}, {}, (3, 3, 3)))
 

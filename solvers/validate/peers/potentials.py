@@ -16,7 +16,8 @@ def pspcod10(entry: GTHEntry, xc: str | None = None) -> str:
     lines = [f"GTH {entry.symbol} {entry.name}",
              f" {atomic_numbers[entry.symbol]} {entry.charge} 20261121   zatom, zion, date",
              f" 10 {IXC[xc or entry.xc]} {max(0, len(entry.channel_radii) - 1)} 0 2002 0   pspcod, pspxc, lmax, lloc, mmax, r2well",
-             " ".join([f" {entry.local_radius!r} {len(entry.local_coefficients)}", *map(repr, entry.local_coefficients)]), f" {max(1, len(entry.channel_radii))}"]
+             " ".join([f" {entry.local_radius!r} {len(entry.local_coefficients)}", *map(repr, entry.local_coefficients)]),
+             f" {max(1, len(entry.channel_radii))}"]
     if not entry.channel_radii:
         lines.append(f" {entry.local_radius!r} 0")  # a purely local potential still has to name one empty shell
     for l, (radius, matrix) in enumerate(zip(entry.channel_radii, entry.channel_matrices, strict=True)):
