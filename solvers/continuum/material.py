@@ -99,6 +99,10 @@ class Material:
         put("covariance", MappingProxyType(covariance))
         put("provenance", MappingProxyType(dict(self.provenance)))
 
+    def __repr__(self) -> str:
+        n = len(self.stiffness)
+        return f"Material({self.name!r}, {n} temperature{'s' if n > 1 else ''}, {self.label})"
+
     # ---- what it says ----------------------------------------------------------------------------------------------------------
     @property
     def stiffness_voigt(self) -> np.ndarray:

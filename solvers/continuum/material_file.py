@@ -49,6 +49,7 @@ def from_dict(data: Mapping[str, Any]) -> Material:
             raise ReadError(f"{key} of the material is not an object.", hint="Write {} when there is nothing to say.")
     if not isinstance(data.get("name", ""), str) or len(data.get("name", "")) > 500:
         raise ReadError("The material's name is not a text of at most 500 characters.", hint="Shorten it.")
+    _check_provenance(data.get("provenance", {}))
     arrays = {key: _numbers(data.get(key), key) for key in ("stiffness_pa", "temperatures_k", "density_kg_m3", "validity_k", "lattice_angstrom",
                                                             "R_lattice_to_frame", "atoms_per_m3")}
     if arrays["validity_k"] is not None and arrays["validity_k"].shape != (2,):
@@ -64,6 +65,18 @@ def from_dict(data: Mapping[str, Any]) -> Material:
             provenance=data.get("provenance", {}), atoms_per_volume=None if arrays["atoms_per_m3"] is None else float(arrays["atoms_per_m3"]))
     except SetupError as error:
         raise ReadError(f"The material cannot be used: {error.message}", hint=error.hint) from error
+
+
+def _check_provenance(origin: Mapping[str, Any]) -> None:
+    """Known entries have the shape that the reports rely on; others are free."""
+    shapes = {"clamped_stiffness_pa": (6, 6), "zero_strain_stress_gpa": (6,)}
+    for key, value in origin.items():
+        if value is None:
+            continue
+        if key in shapes and _numbers(value, f"provenance.{key}").shape != shapes[key]:
+            raise ReadError(f"provenance.{key} has the wrong shape.", hint=f"Needed: {shapes[key]}.")
+        if (key == "potentials" and not isinstance(value, Mapping)) or (key in ("run_ids", "error_sources") and not isinstance(value, list)):
+            raise ReadError(f"provenance.{key} is {type(value).__name__}.", hint="potentials is an object {name: sha256}; run_ids and error_sources are lists.")
 
 
 def save(material: Material, path: str | Path) -> None:

@@ -112,7 +112,19 @@ def table(material: Material) -> str:
     lines.append(f"density  {density} kg/m³")
     if len(material.stiffness) == 1:
         lines += _derived(material)
+    lines += _measured(material)
     return "\n".join(lines + uncertainty_words(material) + [range_words(material)] + frame_words(material) + provenance_words(material))
+
+
+def _measured(material: Material) -> list[str]:
+    """What a computed tensor says beside itself: clamped-ion constants (in the frame they were computed in) and the stress of the unstrained crystal."""
+    p, lines = material.provenance, []
+    if p.get("clamped_stiffness_pa") and np.abs(material.R_lattice_to_frame - np.eye(3)).max() < 1e-12:
+        clamped = Material(p["clamped_stiffness_pa"])
+        lines.append("clamped ions  " + "  ".join(f"{name} {value:.4f}" for name, value, _ in constants(clamped, threshold=1e-4)) + " GPa")
+    if p.get("zero_strain_stress_gpa"):
+        lines.append(f"stress of the unstrained crystal  {' '.join(f'{value:.4f}' for value in p['zero_strain_stress_gpa'])} GPa (xx yy zz yz xz xy)")
+    return lines
 
 
 def _derived(material: Material) -> list[str]:

@@ -93,6 +93,7 @@ def test_stillinger_weber_silicon(cubic):
     c = material.stiffness_voigt / 1e9
     assert (c[0, 0], c[0, 1], c[3, 3]) == pytest.approx([cases.STILLINGER_WEBER[name] for name in ("C11", "C12", "C44")], abs=cases.STILLINGER_WEBER_TOLERANCE)
     clamped = np.array(material.provenance["clamped_stiffness_pa"]) / 1e9
+    assert "clamped ions  C11" in material.table() and "clamped ions" not in material.rotated("[110]").table()
     assert clamped[3, 3] == pytest.approx(cases.STILLINGER_WEBER["clamped C44"], abs=cases.STILLINGER_WEBER_TOLERANCE) and clamped[0,
                                                                                                                                    0] == pytest.approx(c[0, 0],
                                                                                                                                                        abs=0.02)

@@ -190,6 +190,8 @@ def _edited(**changes):
     (_edited(stiffness_pa=[[1, 2], [3]]), "not an array"),
     (_edited(stiffness_pa="x"), "not an array"), (_edited(stiffness_pa=[]), "not an array"), (_edited(extra=1), "unknown entry 'extra'"),
     (_edited(covariance_pa2=[1]), "not an object"),
+    (_edited(provenance={"potentials": [1]}), "potentials is list"), (_edited(provenance={"run_ids": "x"}), "run_ids is str"),
+    (_edited(provenance={"clamped_stiffness_pa": [1, 2]}), "wrong shape"), (_edited(provenance={"zero_strain_stress_gpa": "x"}), "not an array"),
     (_edited(name=5), "name"), (_edited(name="x" * 1000), "name"), (_edited(density_kg_m3=-5), "density"), (_edited(validity_k=[1]), "pair"),
     (_edited(atoms_per_m3=[1, 2]), "one number"),
     (_edited().replace("8960", "NaN"), "NaN, which is not a number"), (_edited().replace("8960.0", "1e999"), "finite"),
