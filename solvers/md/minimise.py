@@ -18,6 +18,7 @@ from .optimisers import FIRE, LBFGS, Minimiser
 from .params import RelaxParams
 
 _MAX_RENEWALS = 10
+_STRAIN_MARGIN = 0.03  # by which cell vectors may grow before the FFT box chosen for them becomes too small
 
 
 def relax_positions(atoms, calc, fmax: float = 0.01, max_steps: int = 300, *, keep_symmetry: bool = False, subtract_mean_force: bool = True):
@@ -55,11 +56,13 @@ class _Relaxation:
     def __init__(self, atoms, calculator, params: RelaxParams):
         self.params = params
         self.source = calculator
-        self.calculator = live_calculator(calculator)
         self.variable = params.cell != "fixed"
         self.coordinates = Coordinates(atoms, params.cell, params.pressure, params.keep_symmetry, params.symmetry_tolerance)
         self.x = self.coordinates.start()
+        self.basis_x = self.x  # where the basis was chosen
         self.atoms = atoms.copy()
+        self.base = live_calculator(calculator)
+        self.calculator = self._with_basis_of(self.atoms)
         self.minimiser = self._minimiser()
         self.n, self.renewals = 0, 0
         self.converged, self.done = False, False
@@ -107,13 +110,17 @@ class _Relaxation:
             if self.done:
                 return
 
+    def _with_basis_of(self, atoms):
+        """The calculator to use while the cell stays near that of `atoms`: one FFT box and one k-mesh, where it offers to fix them."""
+        if self.variable and hasattr(self.base, "frozen_for"):
+            return self.base.frozen_for(atoms, _STRAIN_MARGIN)
+        return self.base
+
     def _renew_basis(self) -> None:
         if hasattr(self.source, "create"):
-            self.calculator = self.source.create()
-        elif hasattr(self.calculator, "renew_basis"):
-            self.calculator.renew_basis()
-        else:
-            self.calculator.reset()
+            self.base = self.source.create()
+        self.basis_x = self.x.copy()
+        self.calculator = self._with_basis_of(self.atoms)
         self.renewals += 1
         self.fresh = self.renewed = True
 
@@ -140,7 +147,7 @@ class _Relaxation:
         return Step("relax", self.n, values, frame_of(self.atoms, self.evaluation), lambda: state, text)
 
     def _state(self) -> State:
-        own = {name: np.array(getattr(self, name)) for name in ("x", "n", "renewals", "fresh", "renewed", "done", "converged", "history")}
+        own = {name: np.array(getattr(self, name)) for name in ("x", "basis_x", "n", "renewals", "fresh", "renewed", "done", "converged", "history")}
         own["refused"] = np.frombuffer(self.refused.encode(), np.uint8)
         return own | {f"minimiser.{name}": np.array(value) for name, value in self.minimiser.state().items()}
 
@@ -151,6 +158,8 @@ class _Relaxation:
         self.fresh, self.renewed, self.done, self.converged = (bool(state[name]) for name in ("fresh", "renewed", "done", "converged"))
         self.history = [float(value) for value in state["history"]]
         self.refused = bytes(np.asarray(state["refused"], np.uint8)).decode()
+        self.basis_x = np.array(state["basis_x"])
+        self.calculator = self._with_basis_of(self.coordinates.structure(self.basis_x))
         self.minimiser.restore({name.removeprefix("minimiser."): value for name, value in state.items() if name.startswith("minimiser.")})
 
     def result(self) -> Result:

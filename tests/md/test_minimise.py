@@ -195,6 +195,37 @@ def test_pulay_stress_refuses_and_the_basis_is_renewed():
     assert run(atoms, Spec(0.01)).converged  # a fixed cell does not care
 
 
+def test_a_study_keeps_the_basis_of_its_first_cell_and_a_resumed_one_too():
+    class Fixed(EMT):
+        implemented_properties = [*EMT.implemented_properties, "pulay_stress"]
+        chosen = []
+
+        def __init__(self, volume=None):
+            super().__init__()
+            self.volume = volume
+
+        def frozen_for(self, atoms, strain=0.0):
+            assert strain > 0
+            self.chosen.append(atoms.get_volume())
+            return Fixed(atoms.get_volume())
+
+        def calculate(self, atoms=None, properties=("energy",), system_changes=all_changes):
+            super().calculate(atoms, properties, system_changes)
+            self.results["stress"] = self.results["stress"] + np.array([1, 1, 1, 0, 0, 0]) * 0.06 * (atoms.get_volume() / self.volume - 1)
+            self.results["pulay_stress"] = 1e-3
+
+    atoms = bulk("Cu", a=3.7)
+    params = RelaxParams(cell="full", stress_tolerance=1e-3)
+    inputs = {"structure": Structure.from_atoms(atoms), "calculator": Fixed()}
+    states = []
+    whole = drain(relax(params, inputs), lambda step: states.append(step.state()))
+    assert whole.converged and len(Fixed.chosen) >= 3 and Fixed.chosen[0] == pytest.approx(atoms.get_volume())
+    for state in states[::3]:
+        again = drain(relax(params, inputs, resume=state))
+        assert np.array_equal(again.structure.cell, whole.structure.cell)
+    assert drain(relax(RelaxParams(), {**inputs, "calculator": EMT()})).converged  # a fixed cell fixes nothing
+
+
 def test_unconverged_is_flagged_and_bad_input_is_named():
     result = run(rattled(), max_steps=2, keep_symmetry=False)
     assert not result.converged and result.exit_code == 3 and "Not converged after 2 steps" in result.warnings[0]
