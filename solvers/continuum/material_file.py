@@ -2,15 +2,14 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import MissingError, QcadError, ReadError, SetupError, StorageError
+from ..core.errors import MissingError, QcadError, ReadError, SetupError
+from ..core.sealed import write_file
 from .material import Material
 
 FORMAT = "qcad-material"
@@ -80,7 +79,7 @@ def _check_provenance(origin: Mapping[str, Any]) -> None:
 
 
 def save(material: Material, path: str | Path) -> None:
-    """Write `material` to `path`: temporary file, fsync, rename. Raises StorageError."""
+    """Write `material` to `path`: all or nothing. Raises StorageError."""
     write_text(path, json.dumps(to_dict(material), indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
@@ -108,26 +107,7 @@ def load(path: str | Path) -> Material:
 
 def write_text(path: str | Path, text: str) -> None:
     """Replace `path` by `text` in one step; the old file stays whole if anything fails. Raises StorageError."""
-    path = Path(path)
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", newline="\n", dir=path.parent, prefix=f".{path.name[:50]}.", delete=False) as stream:
-            temporary = stream.name
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-    except OSError as error:
-        if temporary and os.path.exists(temporary):
-            os.unlink(temporary)
-        raise StorageError(f"{path} cannot be written: {error.strerror or error}.", hint="Check that the folder exists, is writable and has space.") from error
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    write_file(Path(path), text.encode("utf-8"))
 
 
 def _numbers(value: Any, key: str) -> np.ndarray | None:
