@@ -88,13 +88,13 @@ _QUARTZ_CELL, _QUARTZ = _quartz()
 _SILICON = _fcc(10.263141334)
 
 ENERGY_CASES = (
-    Case("Si2 LDA", _SILICON, _DIAMOND, ("Si",) * 2, 25.0, (3, 3, 3), xc="LDA", box=(36, 36, 36), note="dft.md row 1"),
-    Case("Si2", _SILICON, _DIAMOND, ("Si",) * 2, 25.0, (3, 3, 3), box=(36, 36, 36), note="rows 2-4"),
+    Case("Si2 LDA", _SILICON, _DIAMOND, ("Si",) * 2, 25.0, (3, 3, 3), xc="LDA", box=(36, 36, 36), note="the cell of DFTK's silicon tests"),
+    Case("Si2", _SILICON, _DIAMOND, ("Si",) * 2, 25.0, (3, 3, 3), box=(36, 36, 36), note="the cell of DFTK's silicon tests"),
     Case("Si2 displaced", _SILICON, np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]]), ("Si",) * 2, 15.0,
-         (3, 3, 3), box=(27, 27, 27), forces=True, note="row 5"),
-    Case("Al", _fcc(4.04 * _ANGSTROM), np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01), note="row 6"),
-    Case("MgO", _fcc(4.259 * _ANGSTROM), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), ("Mg", "O"), 60.0, (4, 4, 4), pseudos={"Mg": "GTH-PBE-q2"}, note="row 8"),
-    Case("C diamond", _fcc(3.567 * _ANGSTROM), _DIAMOND, ("C",) * 2, 40.0, (4, 4, 4), note="row 10"),
+         (3, 3, 3), box=(27, 27, 27), forces=True),
+    Case("Al", _fcc(4.04 * _ANGSTROM), np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01)),
+    Case("MgO", _fcc(4.259 * _ANGSTROM), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), ("Mg", "O"), 60.0, (4, 4, 4), pseudos={"Mg": "GTH-PBE-q2"}),
+    Case("C diamond", _fcc(3.567 * _ANGSTROM), _DIAMOND, ("C",) * 2, 40.0, (4, 4, 4)),
     Case("Si2 any origin", _SILICON, _DIAMOND + _ORIGIN, ("Si",) * 2, 15.0, (3, 3, 3), symmetry=False),
     Case("Mg hcp any origin", _hexagonal(3.19 * _ANGSTROM, 5.18 * _ANGSTROM), _HCP + _ORIGIN, ("Mg",) * 2, 15.0, (6, 6, 4), pseudos={"Mg": "GTH-PBE-q2"},
          smearing=("fermi-dirac", 0.01), symmetry=False),

@@ -45,13 +45,15 @@ def frozen(request):
     def terms(strain):
         moved = atoms.copy()
         moved.set_cell(atoms.cell.array @ (np.eye(3) + strain), scale_atoms=True)
-        plan = replace(calculation.plan, structure=Structure.from_atoms(moved), cell=moved.cell.array / BOHR_ANGSTROM, positions=moved.positions / BOHR_ANGSTROM)
+        plan = replace(calculation.plan, structure=Structure.from_atoms(moved), cell=moved.cell.array / BOHR_ANGSTROM,
+                       positions=moved.positions / BOHR_ANGSTROM)
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(basis, "make_sphere", lambda k, cell, cutoff, shape, half=False: original(k, case.cell, cutoff, shape, half))
             problem = build(plan, calculation.workers)
         scale = volume / problem.grid.volume
         found = energies(problem, replace(ground, rho=ground.rho * scale, rho_in=ground.rho_in * scale))
-        return {"kinetic": found.kinetic, "nonlocal": found.nonlocal_, "local": found.local + found.alpha, "hartree": found.hartree, "xc": found.xc, "ewald": found.ewald}
+        return {"kinetic": found.kinetic, "nonlocal": found.nonlocal_,
+                "local": found.local + found.alpha, "hartree": found.hartree, "xc": found.xc, "ewald": found.ewald}
 
     return case, calculation, terms
 
