@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 
 #: above this many atoms bonds are not searched; the view says so
 LIMIT = 100_000
+_THINNEST = 12.0  # images on each side that a bond may span
 _NO_RADIUS = 0.2  # what the table gives for elements it knows nothing about
 _SALT_METALS = np.isin(np.arange(119), [3, 4, 11, 12, 19, 20, 37, 38, 55, 56, 87, 88])
 
@@ -46,6 +47,9 @@ def find_bonds(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc
     reach = 2.0 * scale * float(radii.max())
     periodic = np.asarray(pbc, bool) & (np.linalg.norm(cell, axis=1) > 1e-6)
     complete, heights = _completed(cell, periodic)
+    if (reach > _THINNEST * heights[periodic]).any():  # a singular or absurdly thin cell, legal while editing: its images would be without number
+        periodic = np.zeros(3, bool)
+        complete, heights = _completed(cell, periodic)
     fractional = positions @ np.linalg.inv(complete)
     home = np.where(periodic, np.floor(fractional), 0.0)
     wrapped = positions - home @ complete
@@ -79,8 +83,9 @@ def _completed(cell: np.ndarray, periodic: np.ndarray) -> tuple[np.ndarray, np.n
     for axis in np.flatnonzero(~periodic):
         others = [out[k] for k in range(3) if k != axis and (periodic[k] or k < axis)]
         out[axis] = _perpendicular(others)
-    if abs(np.linalg.det(out)) < 1e-9:
-        out = np.where(periodic[:, None], out, np.eye(3)) + 1e-6 * np.eye(3)
+    volume = abs(np.linalg.det(out))
+    if volume < 1e-9 * np.prod(np.linalg.norm(out, axis=1)):
+        return np.eye(3), np.where(periodic, 0.0, 1.0)
     return out, 1.0 / np.linalg.norm(np.linalg.inv(out), axis=0)
 
 

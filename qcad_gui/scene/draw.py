@@ -339,6 +339,8 @@ class Drawing:
         for shape in (self.atoms, self.dots):
             if self._hidden():
                 shape.actor.VisibilityOff()
+        if self._surface is not None:  # its bar stays when the atoms behind it are drawn again
+            self._draw_surface()
 
     def _colours(self) -> np.ndarray:
         """(N, 3) uint8 of the structure's own atoms; sets the colour bar."""
@@ -516,7 +518,7 @@ class Drawing:
                 low = -high
             self.cut.set(points, triangles, colours=map_colours(numbers, name, low, high), lit=False)
             self.bar.set(name, low, high, f"{self.field.name}, {self.field.unit}", rgb(self.theme.view_text), 13)
-        elif self.style.colour_by == "element":
+        elif self.style.colour_by == "element" and self._surface is None:
             self.bar.hide()
 
     def _draw_everything(self) -> None:

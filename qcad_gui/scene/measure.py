@@ -22,6 +22,8 @@ def nearest_image(vector: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> np.n
     if not periodic.any():
         return np.array(vector, float)
     full = complete_cell(np.where(periodic[:, None], cell, 0.0))
+    if abs(np.linalg.det(full)) < 1e-9 * np.prod(np.linalg.norm(full, axis=1)):
+        return np.array(vector, float)  # a singular cell, legal while editing, has no images to speak of
     reduced, _ = minkowski_reduce(full, pbc=periodic)
     fractional = np.linalg.solve(reduced.T, np.asarray(vector, float))
     home = vector - np.where(periodic, np.rint(fractional), 0.0) @ reduced

@@ -321,3 +321,41 @@ def test_face_atoms_complete_the_cell_without_adding_atoms(drawing, silicon, sal
     assert len(drawing(wire, face_atoms=True).drawn.owner) == 2
     picture.update_positions(silicon.positions + 0.05)
     assert len(picture.drawn.owner) == 18, "playback keeps the images it began with"
+
+
+ODD = {
+    "no atoms, a cell": Structure([], np.zeros((0, 3)), np.eye(3) * 4, True),
+    "one atom, no cell": Structure([79], [[0, 0, 0]]),
+    "overlapping atoms": Structure([14, 14, 14], [[1, 1, 1], [1, 1, 1], [1, 1, 1.0001]], np.eye(3) * 5, True),
+    "left-handed cell": Structure([11, 17], [[0, 0, 0], [2, 0, 0]], np.eye(3)[[1, 0, 2]] * 4, True),
+    "singular cell": Structure([6, 6], [[0, 0, 0], [1.4, 0, 0]], [[3, 0, 0], [6, 0, 0], [0, 0, 5]], True),
+    "periodic in one direction only": Structure([6], [[0, 0, 0]], [[0, 0, 0], [0, 1.4, 0], [0, 0, 0]], [False, True, False]),
+    "periodic without extent": Structure([6, 8], [[0, 0, 0], [1.1, 0, 0]], np.zeros((3, 3)), True),
+    "far away": Structure([6, 8], [[1e6, 0, 0], [1e6 + 1.1, 0, 0]]),
+    "atoms many cells outside": Structure([14, 14], [[100.0, -50, 3], [0.3, 0, 0]], np.eye(3) * 3, True),
+    "a vacancy and the last element": Structure([0, 118], [[0, 0, 0], [2, 0, 0]], np.eye(3) * 4, True),
+    "a tiny cell": Structure([2], [[0, 0, 0]], np.eye(3) * 0.3, True),
+    "a needle": Structure([14] * 2, [[0, 0, 0], [0, 0, 900.0]], np.diag([2.0, 2.0, 1000.0]), True),
+}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ODD)
+def test_odd_structures_are_drawn_without_a_word(drawing, shoot, name):
+    odd = ODD[name]
+    picture = drawing(odd, labels="both", face_atoms=True)
+    picture.start()
+    picture.set_selection(range(len(odd)))
+    picture.set_forces(np.zeros((len(odd), 3)))
+    picture.set_preview(odd)
+    picture.update_positions(odd.positions + 0.1, odd.cell)
+    for axis in ("a", "-b", "c", "z"):
+        picture.look_along(axis)
+    picture.cull_labels(camera.projector(picture.plotter.camera, 400, 300))
+    assert np.isfinite(picture.plotter.camera.GetPosition()).all() and np.isfinite(picture.drawn.positions).all()
+    assert shoot(picture).shape == (300, 400, 3)
+    if len(odd):
+        picture.set_preview(None)
+        picture.fit()
+        pixels = camera.projector(picture.plotter.camera, 400, 300).project(picture.drawn.positions)
+        assert (pixels > -1).all() and (pixels < [401, 301]).all()

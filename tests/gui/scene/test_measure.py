@@ -29,6 +29,8 @@ def test_open_directions_have_no_images():
     cell = np.diag([4.0, 4.0, 4.0])
     assert measure.nearest_image(np.array([3.0, 3.0, 0.0]), cell, np.array([True, False, False])) == pytest.approx([-1.0, 3.0, 0.0])
     assert measure.nearest_image(np.array([3.0, 3.0, 0.0]), np.zeros((3, 3)), np.ones(3, bool)) == pytest.approx([3.0, 3.0, 0.0])
+    for singular in ([[3.0, 0, 0], [6, 0, 0], [0, 0, 5]], [[3.0, 0, 0], [0, 4, 0], [3, 4, 0]]):
+        assert measure.nearest_image(np.array([2.0, 3.0, 0.0]), np.array(singular), np.ones(3, bool)) == pytest.approx([2.0, 3.0, 0.0])
 
 
 def test_silicon(silicon):
