@@ -163,17 +163,14 @@ def unseal(path: Path, only: Iterable[str] | None = None) -> tuple[dict[str, np.
     arrays: dict[str, np.ndarray] = {}
     try:
         with h5py.File(path, "r") as file:
-            names = _checked_names(file, path)
-            if "%meta" not in names:
+            wanted = list(file) if only is None else ["%meta", *(key for key in map(_quote, only) if key in file)]
+            found = _checked(file, wanted, path)
+            if "%meta" not in found:
                 raise ReadError(f"{path.name} is not a file of this program.", hint="It holds no description of its content.")
-            head = json.loads(file["%meta"][()].tobytes())
-            wanted = None if only is None else {_quote(name) for name in only}
-            for key in names:
-                if key == "%meta" or (wanted is not None and key not in wanted):
-                    continue
-                value = file[key][()]
-                value = np.array(json.loads(value.tobytes()), dtype=str) if file[key].attrs.get("text", False) else np.asarray(value)
-                arrays[urllib.parse.unquote(key)] = value
+            head = json.loads(found.pop("%meta")[()].tobytes())
+            for key, item in found.items():
+                value = item[()]
+                arrays[urllib.parse.unquote(key)] = np.array(json.loads(value.tobytes()), dtype=str) if item.attrs.get("text", False) else np.asarray(value)
             whole = only is not None or canonical_hash(arrays, head["meta"]) == head["sha256"]
             meta = dict(head["meta"])
     except FileNotFoundError:
@@ -205,24 +202,25 @@ def _quote(name: str) -> str:
     return urllib.parse.quote(name, safe=" +-_.,()")
 
 
-def _checked_names(file: Any, path: Path) -> list[str]:
-    """Names of the plain datasets; ReadError for anything that could read other files or claims an absurd size."""
+def _checked(file: Any, keys: Iterable[str], path: Path) -> dict[str, Any]:
+    """The datasets called `keys`; ReadError for anything that could read other files or claims an absurd size."""
     import h5py
-    names = []
+    found = {}
     total = 0
-    for key in file:
-        if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(file.get(key), h5py.Dataset):
+    for key in keys:
+        if not isinstance(file.get(key, getlink=True), h5py.HardLink) or not isinstance(item := file[key], h5py.Dataset):
             raise ReadError(f"{path.name}: {key!r} is a link or a group.", hint="Files of this program hold plain arrays only.")
-        item = file[key]
-        if item.external or item.is_virtual or item.dtype.kind not in "biufcS" or item.dtype.hasobject:
+        layout = item.id.get_create_plist()
+        kind = layout.get_layout()
+        if kind == h5py.h5d.VIRTUAL or (kind == h5py.h5d.CONTIGUOUS and layout.get_external_count()) or item.dtype.kind not in "biufcS" or item.dtype.hasobject:
             raise ReadError(f"{path.name}: {key!r} is not a plain array.", hint="External, virtual and object data are refused.")
-        if item.chunks is not None or item.compression is not None:
+        if kind == h5py.h5d.CHUNKED or layout.get_nfilters():
             raise ReadError(f"{path.name}: {key!r} is compressed.", hint="Files of this program are not; a small file could unpack to a huge one.")
         total += item.size * item.dtype.itemsize
-        names.append(key)
+        found[key] = item
     if total > min(LARGEST, path.stat().st_size):
         raise ReadError(f"{path.name} claims {total} bytes of arrays but holds {path.stat().st_size}.", hint="The file is truncated or forged.")
-    return names
+    return found
 
 
 def plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ _RESULTS = ("energy", "free_energy", "stress", "magmom")  # per frame
 _ATOM_RESULTS = ("forces", "energies", "magmoms")  # per atom
 _ATOM_UNITS = {"forces": "eV/Å", "energies": "eV", "magmoms": "µ_B", "momenta": "amu·Å/(ASE time)", "velocities": "Å/fs", "masses": "amu"}
 _CACHED_SEGMENTS = 4
+_LONGEST = 60.0  # s of frames that may be lost
 
 
 @dataclass(frozen=True)
@@ -107,16 +108,17 @@ def unit_of(name: str) -> str:
 class TrajectoryWriter:
     """Collects frames in memory and seals them as ``seg-000001.h5``… in `folder` when `count` frames, `n_bytes` or `seconds` are reached.
 
-    `committed` counts the frames that are safe on disk.
+    `seconds` grows to 1 % of the run's age, at most a minute, so that a long run has thousands of segments and not tens of thousands. `committed` counts
+    the frames that are safe on disk.
     """
 
-    def __init__(self, folder: Path, *, count: int = 200, n_bytes: int = 16 * 2**20, seconds: float = 5.0):
+    def __init__(self, folder: Path, *, count: int = 5000, n_bytes: int = 16 * 2**20, seconds: float = 5.0):
         self.folder = Path(folder)
         self.count, self.n_bytes, self.seconds = count, n_bytes, seconds
         self.committed = 0
         self._buffer: list[Frame] = []
         self._size = 0
-        self._since = time.monotonic()
+        self._since = self._begun = time.monotonic()
         self._segment = len(list(self.folder.glob("seg-*.h5")))
 
     def append(self, atoms: Atoms | Structure, step: int, values: Mapping[str, float] | None = None) -> None:
@@ -128,7 +130,9 @@ class TrajectoryWriter:
             self._since = time.monotonic()
         self._buffer.append(frame)
         self._size += frame.n_bytes
-        if len(self._buffer) >= self.count or self._size >= self.n_bytes or time.monotonic() - self._since >= self.seconds:
+        now = time.monotonic()
+        patience = max(self.seconds, min(0.01 * (now - self._begun), _LONGEST))
+        if len(self._buffer) >= self.count or self._size >= self.n_bytes or now - self._since >= patience:
             self.flush()
 
     def flush(self) -> None:
@@ -147,12 +151,22 @@ class TrajectoryWriter:
 
 @dataclass
 class _Segment:
-    """Frames `start`…`start + count - 1`; from a sealed file, or held in memory."""
+    """Frames `start`…`start + count - 1` with columns `units`; from a sealed file, or held in memory."""
 
     start: int
     count: int
+    units: Mapping[str, str]
     path: Path | None = None
     data: tuple[dict, dict] | None = None
+
+    @classmethod
+    def held(cls, start: int, data: tuple[dict, dict]) -> _Segment:
+        return cls(start, int(data[1]["count"]), data[1].get("units", {}), data=data)
+
+    def values(self, key: str) -> np.ndarray | None:
+        """One array of the segment, without reading the rest of a file; None when it has none."""
+        arrays = self.data[0] if self.data is not None else unseal(self.path, only=(key,))[0]
+        return arrays[key][:self.count] if key in arrays else None
 
 
 class Trajectory:
@@ -163,6 +177,7 @@ class Trajectory:
         self._segments = [segment for segment in segments if segment.count]
         self._starts = np.array([segment.start for segment in self._segments], np.int64)
         self._cache: OrderedDict[int, tuple[dict, dict]] = OrderedDict()
+        self._columns: dict[str, np.ndarray] = {}
 
     # ---- making ------------------------------------------------------------------------------------------------------------
     @classmethod
@@ -191,7 +206,7 @@ class Trajectory:
             left = limit
             for segment in _segments_of(list(paths)):
                 count = segment.count if left is None else min(segment.count, left)
-                segments.append(_Segment(total, count, segment.path))
+                segments.append(replace(segment, start=total, count=count))
                 total += count
                 left = None if left is None else left - count
         return cls(segments, name)
@@ -205,12 +220,12 @@ class Trajectory:
         for i, item in enumerate(frames):
             frame = item if isinstance(item, Frame) else Frame.of(item, i)
             if run and frame.layout != run[0].layout:
-                segments.append(_Segment(total, len(run), data=pack(run)))
+                segments.append(_Segment.held(total, pack(run)))
                 total += len(run)
                 run = []
             run.append(frame)
         if run:
-            segments.append(_Segment(total, len(run), data=pack(run)))
+            segments.append(_Segment.held(total, pack(run)))
         return cls(segments, name)
 
     @classmethod
@@ -218,7 +233,7 @@ class Trajectory:
         """In memory, from what `pack` made."""
         segments, total = [], 0
         for arrays, meta in packed:
-            segments.append(_Segment(total, int(meta["count"]), data=(arrays, meta)))
+            segments.append(_Segment.held(total, (arrays, meta)))
             total += int(meta["count"])
         return cls(segments, name)
 
@@ -255,8 +270,8 @@ class Trajectory:
     def columns(self) -> dict[str, str]:
         """Column name -> unit."""
         out: dict[str, str] = {}
-        for k in range(len(self._segments)):
-            out |= self._load(k)[1].get("units", {})
+        for segment in self._segments:
+            out |= segment.units
         return out
 
     def column(self, name: str) -> np.ndarray:
@@ -266,19 +281,19 @@ class Trajectory:
         known = self.columns
         if name not in known:
             raise SetupError(f"This trajectory has no column {name!r}.", hint=f"It has: step, {', '.join(sorted(known)) or 'nothing else'}.")
-        shape = next(data[f"column:{name}"].shape[1:] for k in range(len(self._segments)) if f"column:{name}" in (data := self._load(k)[0]))
-        parts = []
-        for k, segment in enumerate(self._segments):
-            data = self._load(k)[0]
-            values = data.get(f"column:{name}")
-            parts.append(np.full((segment.count, *shape), np.nan) if values is None or values.shape[1:] != shape else values[:segment.count])
-        return np.concatenate(parts)
+        if name not in self._columns:
+            found = [segment.values(f"column:{name}") if name in segment.units else None for segment in self._segments]
+            shape = next(values.shape[1:] for values in found if values is not None)
+            self._columns[name] = np.concatenate([np.full((segment.count, *shape), np.nan) if values is None or values.shape[1:] != shape else values
+                                                  for values, segment in zip(found, self._segments, strict=True)])
+        return self._columns[name].copy()
 
     @property
     def steps(self) -> np.ndarray:
         """Step number of every frame."""
-        parts = [self._load(k)[0]["step"][:segment.count] for k, segment in enumerate(self._segments)]
-        return np.concatenate(parts) if parts else np.zeros(0, np.int64)
+        if "step" not in self._columns:
+            self._columns["step"] = np.concatenate([np.zeros(0, np.int64), *(segment.values("step") for segment in self._segments)])
+        return self._columns["step"].copy()
 
     def packed(self) -> Iterator[tuple[dict[str, np.ndarray], dict[str, Any]]]:
         """Arrays and meta of every segment in order, cut to the frames that count."""
@@ -317,6 +332,6 @@ def _segments_of(paths: Sequence[Path]) -> list[_Segment]:
         meta = unseal(path, only=())[1]
         if "count" not in meta:
             raise ReadError(f"{path} is not a trajectory segment.", hint="It says nothing about its frames.")
-        segments.append(_Segment(total, int(meta["count"]), path))
+        segments.append(_Segment(total, int(meta["count"]), meta.get("units", {}), path))
         total += int(meta["count"])
     return segments

@@ -26,22 +26,24 @@ from .jobfolder import Attempt, Checkpoint, EventLog, JobFolder
 from .sealed import is_full
 from .trajectory import TrajectoryWriter
 
-#: seconds between checkpoints: at least this, at most that, and never more than this share of the run time
-CHECKPOINT_AT_LEAST, CHECKPOINT_AT_MOST, CHECKPOINT_SHARE = 5.0, 60.0, 0.02
+#: seconds between checkpoints: at least this, at most that; the share of the run time they may cost, and the share of it that lies between two
+CHECKPOINT_AT_LEAST, CHECKPOINT_AT_MOST, CHECKPOINT_SHARE, CHECKPOINT_SPACING = 5.0, 60.0, 0.02, 0.01
 
 
 @dataclass
 class Pace:
-    """Decides when a checkpoint is due: every `interval` seconds, stretched so that writing costs at most 2 % of the run, but never beyond a minute."""
+    """Decides when a checkpoint is due: every five seconds at first, rarer as the run gets older or writing costs more than 2 %, but every minute at least."""
 
     interval: float | None = None  # fixed by QCAD_CHECKPOINT_SECONDS; None = adaptive
+    begun: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
     cost: float = 0.0
 
     def due(self) -> bool:
         """Whether it is time."""
-        wait = self.interval if self.interval is not None else min(max(CHECKPOINT_AT_LEAST, self.cost / CHECKPOINT_SHARE), CHECKPOINT_AT_MOST)
-        return time.monotonic() - self.last >= wait
+        now = time.monotonic()
+        wait = min(max(CHECKPOINT_AT_LEAST, self.cost / CHECKPOINT_SHARE, CHECKPOINT_SPACING * (now - self.begun)), CHECKPOINT_AT_MOST)
+        return now - self.last >= (wait if self.interval is None else self.interval)
 
     def done(self, cost: float) -> None:
         """A checkpoint that took `cost` seconds was written."""
