@@ -34,7 +34,8 @@ def installed() -> bool:
 
 def version() -> str:
     """Name and version as `pw.x` prints them; "pw.x" when it prints none."""
-    text = subprocess.run(["pw.x"], input="", capture_output=True, text=True, check=False, timeout=60, env=_environment()).stdout
+    with tempfile.TemporaryDirectory() as folder:  # it leaves a file where it runs
+        text = subprocess.run(["pw.x"], cwd=folder, input="", capture_output=True, text=True, check=False, timeout=60, env=_environment()).stdout
     match = re.search(r"PWSCF v\.?(\S+)", text)
     return f"Quantum ESPRESSO {match[1]}" if match else "pw.x"
 
