@@ -15,9 +15,14 @@ from scipy.spatial import cKDTree
 
 #: above this many atoms bonds are not searched; the view says so
 LIMIT = 100_000
+_CROWD = 400  # neighbours within reach; caesium hydride has some fifty
 _THINNEST = 12.0  # images on each side that a bond may span
 _NO_RADIUS = 0.2  # what the table gives for elements it knows nothing about
 _SALT_METALS = np.isin(np.arange(119), [3, 4, 11, 12, 19, 20, 37, 38, 55, 56, 87, 88])
+
+
+class CrowdedError(ValueError):
+    """Atoms stand much closer than matter allows, as in a file in nanometres read as ångström: a search would never end."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,7 @@ def find_bonds(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc
     """All pairs closer than `scale` times the sum of covalent radii, across periodic faces too.
 
     numbers (N,), positions (N, 3) Å, cell (3, 3) rows Å, pbc (3,). A periodic direction without extent counts as not periodic.
+    Raises CrowdedError.
     """
     if len(numbers) < 1:
         return NONE
@@ -54,7 +60,11 @@ def find_bonds(numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc
     home = np.where(periodic, np.floor(fractional), 0.0)
     wrapped = positions - home @ complete
     ghosts, owner, offset = _with_ghosts(wrapped, fractional - home, complete, periodic, reach / heights)
-    pairs = cKDTree(ghosts).query_pairs(reach, output_type="ndarray")
+    tree = cKDTree(ghosts)
+    sample = ghosts[np.unique(np.linspace(0, len(positions) - 1, 50).astype(int))]
+    if np.mean(tree.query_ball_point(sample, reach, return_length=True)) > _CROWD:
+        raise CrowdedError(f"There are more than {_CROWD} atoms within {reach:.2g} Å of an atom.")
+    pairs = tree.query_pairs(reach, output_type="ndarray")
     n = len(numbers)
     pairs.sort(axis=1)
     pairs = pairs[pairs[:, 0] < n]  # the first n are the atoms themselves

@@ -370,11 +370,19 @@ class Drawing:
             if self._count() > bond_search.LIMIT:
                 self._notes["bonds"] = tr("Bonds are not drawn above {limit} atoms.", limit=f"{bond_search.LIMIT:,}")
             else:
-                self.bonds = bond_search.find_bonds(self.structure.numbers, self._positions, self._cell, self.structure.pbc, scale=self.style.bond_reach)
+                self.bonds = self._search(self.structure.numbers, self._positions, self._cell, self.structure.pbc)
         extra = np.arange(len(self.drawn.owner)) >= self._whole_cells
         starts, vectors, row = geometry.half_bonds(self.bonds, self._positions, self._cell, self.drawn.owner, self._shift, extra)
         colours = (self.dots if self._as_dots() else self.atoms).array("rgb")[row] if len(row) else np.zeros((0, 3), np.uint8)
         self.sticks.set(starts, vectors, colours, self.style.bond_radius * (1.6 if self.style.representation == "sticks" else 1.0))
+
+    def _search(self, numbers: np.ndarray, positions: np.ndarray, cell: np.ndarray, pbc: np.ndarray) -> bond_search.Bonds:
+        """Bonds, or none and a note where the atoms stand too close for a search."""
+        try:
+            return bond_search.find_bonds(numbers, positions, cell, pbc, scale=self.style.bond_reach)
+        except bond_search.CrowdedError:
+            self._notes["bonds"] = tr("Bonds are not drawn: the atoms stand closer together than matter allows. Is the file's unit of length Å?")
+            return bond_search.NONE
 
     def _draw_cell(self) -> None:
         wanted = self.style.cell and not self._hidden()
@@ -476,7 +484,7 @@ class Drawing:
         self.ghost_atoms.set(at, colour, radii(numbers, self.style) * 1.03, np.arange(len(at)))
         found = bond_search.NONE
         if ghost is not None and len(ghost) <= bond_search.LIMIT and self.style.bonds:
-            found = bond_search.find_bonds(ghost.numbers, ghost.positions, ghost.cell, ghost.pbc, scale=self.style.bond_reach)
+            found = self._search(ghost.numbers, ghost.positions, ghost.cell, ghost.pbc)
         own = np.arange(len(at))
         starts, vectors, _ = geometry.half_bonds(
             found, at, np.zeros((3, 3)) if ghost is None else ghost.cell, own, np.zeros((len(at), 3), np.int64), np.zeros(len(at), bool)

@@ -293,6 +293,15 @@ def test_limits_are_said_never_silent(drawing):
     assert len(picture.notes) == 2 and "drawn as dots" in picture.notes[0] and "Bonds are not drawn" in picture.notes[1]
 
 
+def test_a_file_in_nanometres_is_not_searched_for_ever(drawing):
+    crystal = bulk("Si", cubic=True).repeat(5)
+    wrong = Structure(crystal.numbers, crystal.positions / 10, crystal.cell.array / 10, True)
+    began = time.thread_time()
+    picture = drawing(wrong)
+    assert time.thread_time() - began < 3
+    assert len(picture.notes) == 1 and "Is the file's unit of length Å?" in picture.notes[0] and picture.sticks.count == 0
+
+
 def test_fit_keeps_everything_inside_the_window(drawing, silicon):
     for structure in (silicon, Structure.from_atoms(molecule("C60")), Structure.from_atoms(bulk("Cu").repeat((12, 1, 1)))):
         for size in ((400, 300), (200, 500)):
