@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.errors import NotConvergedError, RefusedError
 from ..core.units import GPA_PASCAL
-from .tensor import compliance, is_stable, mandel
+from .tensor import compliance, is_stable, mandel, single
 
 _J = np.zeros((6, 6))
 _J[:3, :3] = 1.0 / 3.0  # projector on the dilatation, Mandel form
@@ -132,7 +132,7 @@ def anisotropy(stiffness: np.ndarray) -> tuple[float, float | None]:
 
 def averages(material) -> Averages:
     """All averages of a `Material` at one temperature, or of a Voigt matrix (6, 6) in Pa. Raises RefusedError when Born's test fails."""
-    c = np.asarray(getattr(material, "stiffness_voigt", material), dtype=float)
+    c = single(material)
     if not is_stable(c):
         raise RefusedError("The crystal is elastically unstable (Born), so polycrystal averages have no meaning.",
                            hint="Check the structure and the constants.")

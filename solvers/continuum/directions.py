@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .tensor import compliance, full_compliance
+from .tensor import compliance, full_compliance, single
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Extreme:
 
 
 def _compliance_of(material) -> np.ndarray:
-    return full_compliance(compliance(np.asarray(getattr(material, "stiffness_voigt", material), dtype=float)))
+    return full_compliance(compliance(single(material)))
 
 
 def _unit(directions: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from . import quality
 from .averages import averages
 from .basis_choice import has_basis, provenance
 from .elastic_study import Study
-from .fit import Fit, Point, difference_covariance, fit, symmetry_residual
+from .fit import Fit, Point, difference_covariance, discretisation_covariance, fit, symmetry_residual
 from .material import Material
 from .tensor import is_stable, mandel_eigenvalues
 
@@ -76,7 +76,8 @@ def error_terms(study: Study, points: list[Point], best: Fit) -> dict[str, np.nd
         denser = study.points(stage)
         if denser:
             pairs = [p for p in main if p.direction >= 0 and abs(abs(p.amplitude) - study.params.strain) < 1e-12]
-            terms[stage] = difference_covariance(fit(denser, study.basis, order=1).stiffness - fit(pairs, study.basis, order=1).stiffness) * square
+            change = fit(denser, study.basis, order=1).coefficients - fit(pairs, study.basis, order=1).coefficients
+            terms[stage] = discretisation_covariance(study.basis, change) * square
     return terms
 
 

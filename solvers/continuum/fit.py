@@ -124,5 +124,15 @@ def difference_covariance(difference: np.ndarray) -> np.ndarray:
     return np.outer(vector, vector)
 
 
+def discretisation_covariance(basis: np.ndarray, difference: np.ndarray) -> np.ndarray:
+    """Covariance (21, 21) of what a finite cutoff or k-mesh does, from one denser calculation that changed the coefficients of `basis` by `difference` (k,).
+
+    The change itself is taken as the 95 % half width, plus its mean size for every independent constant: one that happens not to change is not converged.
+    """
+    even = np.eye(len(difference)) * (difference @ difference) / len(difference)
+    linear = pack_21(from_mandel(basis)).T / COVERAGE_95
+    return _symmetric(linear @ (np.outer(difference, difference) + even) @ linear.T)
+
+
 def _symmetric(matrix: np.ndarray) -> np.ndarray:
     return 0.5 * (matrix + matrix.T)

@@ -17,7 +17,7 @@ class ElasticParams:
                                           help="largest force left on an atom; empty = 1e-3 for plane waves, 1e-5 otherwise")
     max_ion_steps: int = param(60, low=1, help="force evaluations per strain before giving up", advanced=True)
     convergence: bool = param(False, help="also measure the change with a higher cutoff and a denser k-mesh (plane waves): two more error terms")
-    cutoff_factor: float = param(1.25, low=1.01, high=4.0, help="cutoff of the convergence runs relative to the calculation's", advanced=True)
+    cutoff_factor: float = param(1.5, low=1.01, high=4.0, help="cutoff of the convergence runs relative to the calculation's", advanced=True)
     kpoint_factor: float = param(1.3, low=1.01, high=4.0, help="k-mesh of the convergence runs relative to the calculation's, rounded up", advanced=True)
     check_strain: bool = param(True, help="measure one more strain of low symmetry and compare it with the fit", advanced=True)
     symmetry_tolerance: float = param(1e-3, unit="Å", low=1e-8, high=0.5, help="distance within which atoms count as equivalent", advanced=True)

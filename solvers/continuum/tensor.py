@@ -117,6 +117,14 @@ def is_stable(voigt: np.ndarray) -> bool:
     return bool((mandel_eigenvalues(voigt) > 0).all())
 
 
+def single(material) -> np.ndarray:
+    """The Voigt stiffness (6, 6) in Pa of a `Material` at one temperature, or of such a matrix itself. SetupError for a table over temperature."""
+    c = np.asarray(getattr(material, "stiffness_voigt", material), dtype=float)
+    if c.shape != (6, 6):
+        raise SetupError(f"One stiffness matrix is needed here; got an array of shape {c.shape}.", hint="Choose a temperature first: material.at(300).")
+    return c
+
+
 def coerce_stiffness(value: np.ndarray) -> np.ndarray:
     """Stiffness as (n_T, 6, 6) in Pa from (6, 6), (3, 3, 3, 3), (n_T, 6, 6) or (n_T, 3, 3, 3, 3), symmetrised.
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from ..core.errors import RefusedError, SetupError
 from ..core.units import BOLTZMANN_SI, HBAR
-from .tensor import full_stiffness, is_stable
+from .tensor import full_stiffness, is_stable, single
 
 
 def christoffel(stiffness: np.ndarray, directions: np.ndarray) -> np.ndarray:
@@ -43,7 +43,7 @@ def mean_speed(stiffness: np.ndarray, density: float, n_polar: int = 96) -> floa
 
 def debye_temperature(material, density: float | None = None, atoms_per_volume: float | None = None) -> float:
     """Elastic Debye temperature in K of a `Material` (or a Voigt matrix in Pa with `density` in kg/m³ and `atoms_per_volume` in 1/m³)."""
-    c = np.asarray(getattr(material, "stiffness_voigt", material), dtype=float)
+    c = single(material)
     density = getattr(material, "density", None) if density is None else density
     atoms_per_volume = getattr(material, "atoms_per_volume", None) if atoms_per_volume is None else atoms_per_volume
     if density is None or atoms_per_volume is None:

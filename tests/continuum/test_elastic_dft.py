@@ -44,7 +44,7 @@ def test_one_box_one_mesh_one_cutoff(study):
     _, seen = study
     assert len(set(seen)) == 3  # the study's own, the larger cutoff, the denser mesh
     assert len({box for box, size, cutoff in seen if (size, cutoff) == seen[0][1:]}) == 1
-    assert {size for _, size, _ in seen} == {(2, 2, 2), (3, 3, 3)} and max(c for *_, c in seen) == pytest.approx(1.25 * min(c for *_, c in seen))
+    assert {size for _, size, _ in seen} == {(2, 2, 2), (3, 3, 3)} and max(c for *_, c in seen) == pytest.approx(1.5 * min(c for *_, c in seen))
 
 
 def test_error_terms_and_clamped_ions(study):

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from solvers.continuum.constants import CLASSES, stiffness_from_constants
 from solvers.continuum.crystal import crystal_of, invariant_basis, project
-from solvers.continuum.fit import Point, fit, symmetry_residual
+from solvers.continuum.fit import Point, discretisation_covariance, fit, symmetry_residual
 from solvers.continuum.strain import choose, low_symmetry, mandel_tensor, mandel_vector, piola_kirchhoff, strained, stretch
 from solvers.continuum.tensor import from_mandel, mandel
 from solvers.core.errors import SetupError
@@ -136,6 +136,14 @@ def test_error_bars_are_calibrated(name):
     assert z.size >= 100
     assert 0.8 < np.sqrt(np.mean(z**2)) < 1.25
     assert 0.91 < np.concatenate(inside).mean() < 0.99
+
+
+def test_discretisation_term_covers_the_change_and_leaves_no_constant_at_zero():
+    basis = crystal_of(bulk("Si", "diamond", a=5.43)).basis
+    change = np.einsum("kab,ab->k", basis, mandel(stiffness_from_constants({"C11": 3.0, "C12": 0.0, "C44": 0.5})) / 1e9)
+    half = 1.96 * np.sqrt(np.diag(discretisation_covariance(basis, change)))
+    c11, c12, c44 = half[0], half[1], half[15]
+    assert 3.0 < c11 < 4.5 and 0.5 < c44 < 2.0 and 0.3 < c12 < 3.0
 
 
 def test_fit_is_exact_without_noise_and_finds_the_zero_stress():

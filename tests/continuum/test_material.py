@@ -7,7 +7,7 @@ import os
 import numpy as np
 import pytest
 
-from solvers.continuum import Material, material_from_constants
+from solvers.continuum import Material, material_from_constants, young_surface
 from solvers.continuum.constants import CLASSES, stiffness_from_constants
 from solvers.continuum.orientation import orientation_matrix, parse_directions
 from solvers.continuum.tensor import full_stiffness, pack_21, rotate, unpack_21
@@ -86,6 +86,8 @@ def test_temperature():
         material.at(600)
     with pytest.raises(SetupError, match="holds 2 temperatures"):
         material.averages()
+    with pytest.raises(SetupError, match="Choose a temperature first"):
+        young_surface(material, 1)
     static = Material(copper().stiffness_voigt, validity=(0, 0))
     with pytest.raises(SetupError, match="not 300 K"):
         static.at(300)
