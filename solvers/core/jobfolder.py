@@ -35,14 +35,15 @@ from .fields import GridField
 from .job import Event, JobSpec, Result, State
 from .jobinputs import read_inputs, write_inputs
 from .process import ProcessId
-from .sealed import disk, plain, read_json, seal, storage_error, unseal, write_file
+from .sealed import disk, plain, read_json, seal, storage_error, sweep, unseal, write_file
 from .structure import Structure
 from .trajectory import Trajectory
 
 #: an attempt without a process record is a worker that is still starting, for so many seconds
 STARTING = 30.0
 ENDINGS = ("finished", "failed", "cancelled", "paused")
-_RESERVE = 64 * 1024
+RESERVE = ".reserve"
+_RESERVE_SIZE = 64 * 1024
 _FILE_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]{0,100}")
 
 
@@ -331,6 +332,11 @@ class Attempt:
                 return {"attempt": found.attempt, "n": found.n, "seq": found.seq, "frames": found.frames}
         return None
 
+    def sweep(self) -> None:
+        """Remove what a killed worker left half-written; only for attempts whose worker is gone."""
+        sweep(self.path, older_than=0.0)
+        (self.path / RESERVE).unlink(missing_ok=True)
+
     # ---- checkpoints ------------------------------------------------------------------------------------------------------
     def write_checkpoint(self, generation: int, checkpoint: Checkpoint) -> None:
         """Seal `checkpoint` over the older one of the two generations."""
@@ -389,10 +395,10 @@ class EventLog:
 
     def __init__(self, folder: Path):
         self.path = Path(folder) / "events.jsonl"
-        self._reserve = Path(folder) / ".reserve"
+        self._reserve = Path(folder) / RESERVE
         self.seq = 0
         try:
-            self._reserve.write_bytes(os.urandom(_RESERVE))
+            self._reserve.write_bytes(os.urandom(_RESERVE_SIZE))
             self._handle = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o644)
         except OSError as error:
             raise storage_error(error, self.path) from error

@@ -123,6 +123,9 @@ class Job:
         if not status.resumable and not (given_up and status.state == "elsewhere"):
             raise SetupError(f"Job {self.id} is {status.state}.", hint="Only cancelled, paused, interrupted or failed jobs can be resumed.")
         self.folder.withdraw_cancel()
+        if status.state != "elsewhere":
+            for attempt in self.folder.attempts():
+                attempt.sweep()
         self._manager.launch(self.folder)
         return self
 
@@ -242,7 +245,7 @@ class JobManager:
 
     def sweep(self) -> int:
         """Remove leftovers of killed writers that are older than a minute; returns how many."""
-        return sum(sweep(attempt.path) for folder in self._folders() for attempt in folder.attempts())
+        return sum(sweep(path) for folder in self._folders() for path in (folder.path, *(attempt.path for attempt in folder.attempts())))
 
     def _folders(self, but: Collection[str] = ()) -> builtins.list[JobFolder]:
         try:

@@ -108,6 +108,7 @@ def test_killed_from_outside_three_times(manager, spec):
             break
         job.resume()
     assert job.wait(60).state == "finished" and killed >= 2
+    assert [path.name for path in job.path.rglob(".*")] == []  # nothing half-written is left
     assert [event.data["n"] for event in job.steps()] == list(range(1, 61))
     same_bits(whole, job)
 
