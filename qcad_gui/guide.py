@@ -52,7 +52,9 @@ def next_step(session: Session) -> str:
     if session.outcome.material() is not None:
         return tr("Next: look at the stiffness in every direction, or write the material deck (Ctrl+Shift+K).")
     if session.outcome.structure() is not None and session.node() is not None and session.node().kind == "run":
-        return tr("Next: make the result's structure a new structure (Results), then compute its elastic constants (Ctrl+L).")
+        if session.nodes[session.current].payload.get("task") == "relax":
+            return tr("Next: compute the elastic constants of the relaxed structure (Ctrl+L).")
+        return tr("Next: look at the numbers, forces and density under Results, or relax the structure (Ctrl+Shift+R).")
     if session.structure is None:
         return tr("Choose a structure in the project on the left.")
     done = done_stages(session)
