@@ -41,7 +41,11 @@ CRYSTALS = (("Si", {"name": "Si", "crystalstructure": "diamond", "a": 5.43}, {},
             ("GaAs", {"name": "GaAs", "crystalstructure": "zincblende", "a": 5.75}, {"Ga": "GTH-PBE-q3"}, (2, 2, 2)),
             ("C", {"name": "C", "crystalstructure": "diamond", "a": 3.567}, {}, (2, 2, 2)),
             ("MgO", {"name": "MgO", "crystalstructure": "rocksalt", "a": 4.259}, {"Mg": "GTH-PBE-q2"}, (2, 2, 2)),
-            ("Cu", {"name": "Cu", "crystalstructure": "fcc", "a": 3.63}, {}, (3, 3, 3)))
+            ("Cu", {"name": "Cu", "crystalstructure": "fcc", "a": 3.63}, {}, (3, 3, 3)),
+            ("W", {"name": "W", "crystalstructure": "bcc", "a": 3.18}, {"W": "GTH-PBE-q6"}, (3, 3, 3)),
+            ("Ba", {"name": "Ba", "crystalstructure": "bcc", "a": 5.02}, {}, (3, 3, 3)),
+            ("NaCl", {"name": "NaCl", "crystalstructure": "rocksalt", "a": 5.70}, {"Na": "GTH-PBE-q1"}, (2, 2, 2)),
+            ("Ge", {"name": "Ge", "crystalstructure": "diamond", "a": 5.76}, {}, (2, 2, 2)))
 
 
 @dataclass(frozen=True)
