@@ -149,8 +149,8 @@ def crystal(arguments: dict, chosen: dict[str, str], mesh: tuple[int, int, int],
         energies.append(atoms.get_potential_energy(force_consistent=True) / len(atoms) / HARTREE_EV)
         pressures.append(float(atoms.get_stress()[:3].mean()) * EV_PER_ANGSTROM3_GPA)
     return {"potentials": {symbol: entry(symbol, "PBE", chosen.get(symbol, "gth")).name for symbol in dict.fromkeys(atoms.symbols)},
-            "cutoff_ha": cutoff / HARTREE_EV,
-            "against_ha": factor * cutoff / HARTREE_EV, "energy_mha_per_atom": round(1e3 * (energies[0] - energies[1]),
+            "cutoff_ha": round(cutoff / HARTREE_EV, 6),
+            "against_ha": round(factor * cutoff / HARTREE_EV, 6), "energy_mha_per_atom": round(1e3 * (energies[0] - energies[1]),
                                                                                      4), "pressure_gpa": round(pressures[0] - pressures[1], 4)}
 
 
