@@ -100,37 +100,25 @@ def moments(starts, n_species, n_angular, n_moments, f, harmonics, A):
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
-def pair_gradients(starts, n_species, n_angular, degree, f, df, harmonics, u, r, G, table, coefficients, P, dP, gradient):
-    """Add ∂E_i/∂r_ij to gradient (3, lanes) for the angular neighbours, from G = ∂E_i/∂A."""
-    n_moments = (degree + 1) ** 2
-    for species in range(n_species):
-        first, last = starts[2 * species], starts[2 * species + 1]
-        if first == last:
-            continue
-        for lm in range(n_moments):
-            for lane in range(first, last):
-                P[lm, lane] = 0.0
-                dP[lm, lane] = 0.0
-            for k in range(n_angular):
-                weight = G[species * n_angular + k, lm]
-                for lane in range(first, last):
-                    P[lm, lane] += weight * f[k, lane]
-                    dP[lm, lane] += weight * df[k, lane]
-        l = 0
-        for lm in range(n_moments):
-            if lm == (l + 1) ** 2:
-                l += 1
-            for lane in range(first, last):
-                P[lm, lane] /= r[lane]
-                along = harmonics[lm, lane] * (dP[lm, lane] - l * P[lm, lane])
-                gradient[0, lane] += along * u[0, lane]
-                gradient[1, lane] += along * u[1, lane]
-                gradient[2, lane] += along * u[2, lane]
-        for entry in range(table.shape[0]):
-            axis, high, low = table[entry, 0], table[entry, 1], table[entry, 2]
-            coefficient = coefficients[entry]
-            for lane in range(first, last):
-                gradient[axis, lane] += coefficient * P[high, lane] * harmonics[low, lane]
+def pair_gradients(first, degree, P, dP, harmonics, u, r, table, coefficients, gradient):
+    """Add ∂E_i/∂r_ij to gradient (3, lanes) for the lanes from `first` on, from P and dP (moments, n); P is divided by r."""
+    n_moments, n = P.shape
+    l = 0
+    for lm in range(n_moments):
+        if lm == (l + 1) ** 2:
+            l += 1
+        for i in range(n):
+            lane = first + i
+            P[lm, i] /= r[lane]
+            along = harmonics[lm, i] * (dP[lm, i] - l * P[lm, i])
+            gradient[0, lane] += along * u[0, lane]
+            gradient[1, lane] += along * u[1, lane]
+            gradient[2, lane] += along * u[2, lane]
+    for entry in range(table.shape[0]):
+        axis, high, low = table[entry, 0], table[entry, 1], table[entry, 2]
+        coefficient = coefficients[entry]
+        for i in range(n):
+            gradient[axis, first + i] += coefficient * P[high, i] * harmonics[low, i]
 
 
 @njit(cache=True, fastmath=True, nogil=True, error_model="numpy")
@@ -177,9 +165,10 @@ def evaluate(begin, end, positions, cell, kinds, offsets, neighbours, shifts, ra
     others = np.empty(width, np.int64)
     u, r, gradient = np.empty((3, width)), np.empty(width), np.empty((3, width))
     g, dg = np.empty((n_radial, width)), np.empty((n_radial, width))
-    f, df = np.empty((n_angular, width)), np.empty((n_angular, width))
-    harmonics, P, dP = np.empty((n_moments, width)), np.empty((n_moments, width)), np.empty((n_moments, width))
-    A, G = np.empty((n_channels, n_moments)), np.empty((n_channels, n_moments))
+    # (rows, lanes of one species) arrays, packed one species after the other, so that every sum over neighbours or functions is one small matrix product
+    f_all, df_all = np.empty(n_angular * width), np.empty(n_angular * width)
+    harmonics_all, P_all, dP_all = np.empty(n_moments * width), np.empty(n_moments * width), np.empty(n_moments * width)
+    A, G = np.zeros((n_channels, n_moments)), np.zeros((n_channels, n_moments))
     for atom in range(begin, end):
         kind = kinds[atom]
         gather(atom, positions, cell, kinds, offsets, neighbours, shifts, radial_cutoff, angular_cutoff, n_species, starts, others, u, r)
@@ -195,11 +184,32 @@ def evaluate(begin, end, positions, cell, kinds, offsets, neighbours, shifts, ra
                     slope += two[kind, species, k] * dg[k, lane]
                 for axis in range(3):
                     gradient[axis, lane] += slope * u[axis, lane]
-            radial(r, starts[2 * species], starts[2 * species + 1], angular_cutoff, f, df)
-        fill_harmonics(u, lanes, degree, harmonics)
-        moments(starts, n_species, n_angular, n_moments, f, harmonics, A)
+        for species in range(n_species):
+            first, last = starts[2 * species], starts[2 * species + 1]
+            n = last - first
+            block = A[species * n_angular:(species + 1) * n_angular]
+            if n == 0:
+                block[:] = 0.0
+                continue
+            f = f_all[n_angular * first:n_angular * last].reshape(n_angular, n)
+            df = df_all[n_angular * first:n_angular * last].reshape(n_angular, n)
+            harmonics = harmonics_all[n_moments * first:n_moments * last].reshape(n_moments, n)
+            radial(r[first:last], 0, n, angular_cutoff, f, df)
+            fill_harmonics(u[:, first:last], n, degree, harmonics)
+            np.dot(f, harmonics.T, block)
         energy += local_energy(A, three[kind], degree, four_coefficients[kind], four_factors, G)
-        pair_gradients(starts, n_species, n_angular, degree, f, df, harmonics, u, r, G, table, coefficients, P, dP, gradient)
+        for species in range(n_species):
+            first, last = starts[2 * species], starts[2 * species + 1]
+            n = last - first
+            if n == 0:
+                continue
+            slope_of = G[species * n_angular:(species + 1) * n_angular]
+            P = P_all[n_moments * first:n_moments * last].reshape(n_moments, n)
+            dP = dP_all[n_moments * first:n_moments * last].reshape(n_moments, n)
+            np.dot(slope_of.T, f_all[n_angular * first:n_angular * last].reshape(n_angular, n), P)
+            np.dot(slope_of.T, df_all[n_angular * first:n_angular * last].reshape(n_angular, n), dP)
+            harmonics = harmonics_all[n_moments * first:n_moments * last].reshape(n_moments, n)
+            pair_gradients(first, degree, P, dP, harmonics, u, r, table, coefficients, gradient)
         energies[atom] = energy
         for lane in range(lanes):
             other = others[lane]
