@@ -28,8 +28,8 @@ SYMMETRY_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Resolved settings. cell (rows) and positions in bohr; entries: table entry per element; cutoff in Ha; mesh size and shift (steps); box; irreducible kpoints
-    (K, 3) with weights; group used for them (None without symmetry); exact_box: whether the box represents the density exactly."""
+    """Resolved settings. cell (rows) and positions in bohr; entries: table entry per element; cutoff in Ha; mesh size and shift (steps); box; irreducible
+    kpoints (K, 3) with weights; group used for them (None without symmetry); exact_box: whether the box represents the density exactly."""
 
     structure: Structure
     params: DFTParams
@@ -60,7 +60,8 @@ class Plan:
     @property
     def settings(self) -> dict[str, Any]:
         """Everything needed to repeat the calculation, in user units."""
-        return {"xc": self.params.xc, "cutoff": self.cutoff * HARTREE_EV, "kpts": {"size": self.size, "shift": self.shift}, "grid": self.shape, "smearing": str(self.params.smearing),
+        return {"xc": self.params.xc, "cutoff": self.cutoff * HARTREE_EV, "kpts": {"size": self.size, "shift": self.shift}, "grid": self.shape,
+                "smearing": str(self.params.smearing),
                 "pseudos": {symbol: entry.name for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
                 "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision}
 
@@ -121,7 +122,8 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
         group = group.compatible_with_box(shape)
         exact = box.smallest_shape(cell, cutoff)
         if any(n < m for n, m in zip(shape, exact, strict=True)):
-            warnings.append(f"The FFT box {shape} is smaller than {exact}, which would represent the density exactly: energies and forces carry aliasing errors.")
+            warnings.append(f"The FFT box {shape} is smaller than {exact}, which would represent the density exactly: "
+                            "energies and forces carry aliasing errors.")
     else:
         shape = box.default_shape(cell, cutoff, tuple(group.equal_axes()))
     kpoints, weights = group.irreducible(size, shift)

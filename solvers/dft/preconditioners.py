@@ -1,8 +1,8 @@
 """Density-mixing preconditioners: approximate inverse dielectric functions, applied to packed residuals.
 
-`none` for vacuum-like cells; a model dielectric function for insulators; Kerker for metals (Phys. Rev. B 23, 3082 (1981)). `choose` picks one from the spectrum and
-says why. The insulator's ε₀ is Penn's estimate 1 + (ω_p/E_gap)² (Phys. Rev. 128, 2093 (1962)) with the mean direct gap: with much vacuum ω_p is small and ε₀ tends
-to 1, so atoms and molecules in boxes get no preconditioning by themselves.
+`none` for vacuum-like cells; a model dielectric function for insulators; Kerker for metals (Phys. Rev. B 23, 3082 (1981)). `choose` picks one from the
+spectrum and says why. The insulator's ε₀ is Penn's estimate 1 + (ω_p/E_gap)² (Phys. Rev. 128, 2093 (1962)) with the mean direct gap: with much vacuum ω_p is
+small and ε₀ tends to 1, so atoms and molecules in boxes get no preconditioning by themselves.
 """
 from __future__ import annotations
 

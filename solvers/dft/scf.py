@@ -50,7 +50,9 @@ class SCFStep:
 
 @dataclass(frozen=True)
 class GroundState:
-    """Result of the cycle: densities in and out of the last step, orbitals, eigenvalues and occupations (K, bands), Fermi energy, −TS, flag and history (Ha)."""
+    """Result of the cycle: densities in and out of the last step, orbitals, eigenvalues and occupations (K, bands), Fermi energy, −TS, flag and history
+    (Ha).
+    """
 
     rho_in: torch.Tensor
     rho: torch.Tensor
@@ -120,12 +122,15 @@ def _solve_bands(problem: Problem, state: SCFState) -> list[Bands]:
 
     def solve(item: tuple) -> Bands:
         batch, X = item
-        return davidson(problem.hamiltonian, batch, X, expansions=3 if fresh else 2, tolerance=tolerance, weights=None if filled is None else filled[batch.slice])
+        return davidson(problem.hamiltonian, batch, X, expansions=3 if fresh else 2, tolerance=tolerance,
+                        weights=None if filled is None else filled[batch.slice])
     return workers.map(solve, zip(basis.batches, state.orbitals, strict=True))
 
 
 def _spare(problem: Problem) -> int:
-    """Empty bands that an insulator carries along: no filled state is missed when levels cross, and the highest filled ones converge at the rate of a wider gap."""
+    """Empty bands that an insulator carries along: no filled state is missed when levels cross, and the highest filled ones converge at the rate of a
+    wider gap.
+    """
     n = problem.model.n_bands
     return max(0, min(max(2, round(math.sqrt(n))), min(len(sphere) for sphere in problem.basis.spheres) - n))
 

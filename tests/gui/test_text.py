@@ -133,9 +133,8 @@ def engine_texts() -> tuple[set[str], set[str]]:
     from solvers.core.properties import PROPERTIES
     translate.load("en")
     infos = [info for item in (*BUILDERS.values(), *tasks.TASKS.values()) for info in describe(item.params_class())]
-    short = {label_of(info.name) for info in infos} | {info.group.capitalize() for info in infos} | {builder.summary
-                                                                                                     for builder in BUILDERS.values()} | {label_of(name)
-                                                                                                                                          for name in PROPERTIES}
+    short = {label_of(info.name) for info in infos} | {info.group.capitalize() for info in infos}
+    short |= {builder.summary for builder in BUILDERS.values()} | {label_of(name) for name in PROPERTIES}
     long = {info.help for info in infos} | {item.meaning for item in PROPERTIES.values()}
     return {text for text in short if len(text) > 2}, {text for text in long if text}
 

@@ -1,5 +1,5 @@
-"""The whole way through the real window, as a person would click it: open → select → edit → undo → run → kill the worker → resume → scrub → DFT → elastic → deck read from
-disk → restart → undo still there."""
+"""The whole way through the real window, as a person would click it: open → select → edit → undo → run → kill the worker → resume → scrub → DFT → elastic
+→ deck read from disk → restart → undo still there."""
 from __future__ import annotations
 
 import numpy as np
