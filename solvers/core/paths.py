@@ -43,6 +43,14 @@ def numba_cache() -> Path:
     return _private(user_cache() / "numba")
 
 
+def use_numba_cache() -> None:
+    """Point Numba's cache at `numba_cache()`, unless NUMBA_CACHE_DIR says otherwise. Kernel modules call it before their first `njit`."""
+    import numba
+    if not os.environ.get("NUMBA_CACHE_DIR"):
+        os.environ["NUMBA_CACHE_DIR"] = str(numba_cache())
+        numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+
+
 def worker_argv(folder: Path) -> list[str]:
     """The one command line that spawns a worker on job folder `folder`. `-P` keeps the user's folder off sys.path."""
     if getattr(sys, "frozen", False):
