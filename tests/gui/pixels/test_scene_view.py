@@ -75,7 +75,7 @@ def test_one_paint_per_change_and_none_when_idle(qtbot, view, silicon):
     view.set_selection([1])
     view.set_style(labels="index")
     view.set_forces(np.ones((8, 3)))
-    qtbot.waitUntil(lambda: painted, timeout=10_000)
+    qtbot.waitUntil(lambda: bool(painted), timeout=10_000)
     qtbot.wait(400)
     assert len(painted) == 1, "four changes in one go are one picture"
     painted.clear()
