@@ -8,8 +8,11 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from solvers.core.paths import use_numba_cache
+
 from .harmonics import fill_harmonics as _fill_harmonics
 
+use_numba_cache()
 _one = njit(cache=True, fastmath=True, nogil=True, error_model="numpy", inline="always")(_fill_harmonics)
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from solvers.core.paths import use_numba_cache
 from solvers.core.units import BOHR_ANGSTROM, HARTREE_EV
 
+use_numba_cache()
 _AMPLITUDES = np.array([0.18175, 0.50986, 0.28022, 0.02817])
 _DECAYS = np.array([3.19980, 0.94229, 0.40290, 0.20162])
 LARGEST_RADIUS = 2.5  # Å

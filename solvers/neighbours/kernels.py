@@ -4,6 +4,10 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from solvers.core.paths import use_numba_cache
+
+use_numba_cache()
+
 
 @njit(cache=True, nogil=True)
 def assign_bins(fractional, origin, length, counts):
