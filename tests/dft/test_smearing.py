@@ -7,7 +7,7 @@ import torch
 from scipy.special import erf
 
 from solvers.core.errors import NonFiniteError, SetupError
-from solvers.dft.smearing import entropy, occupation, occupation_slope, occupy, to_zero
+from solvers.dft.smearing import entropy, missing_bands, occupation, occupation_slope, occupy, to_zero
 
 KINDS = ("fermi-dirac", "gaussian", "methfessel-paxton", "cold")
 RNG = np.random.default_rng(2)
@@ -101,6 +101,16 @@ def test_non_monotonic_kinds_find_a_root(kind):
     for electrons in (1.0, 5.0, 6.0, 7.0, 11.0):
         filling, _, _ = occupy(values, np.ones(1), electrons, kind, 0.01)
         assert filling.sum() == pytest.approx(electrons, abs=1e-10)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_bands_are_missing_when_the_highest_still_counts(kind):
+    """Negative occupations of Methfessel–Paxton count as much as positive ones: 2e-3 at x = −2."""
+    values = np.array([[-0.5, 0.0, 0.02], [-0.5, 0.0, 0.5]])
+    assert missing_bands(values, 0.0, kind, 0.01) == 4
+    assert missing_bands(np.repeat(values, 10, axis=1), 0.0, kind, 0.01) == 6  # a fifth of thirty
+    assert missing_bands(values + [0, 0, 0.5], 0.0, kind, 0.01) == 0
+    assert missing_bands(values, 0.0, "none", 0.0) == 0
 
 
 def test_tensors_in_tensors_out():

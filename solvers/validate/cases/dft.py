@@ -102,6 +102,8 @@ ENERGY_CASES = (
 )
 
 FORCE_CASES = (
+    Case("Si2 PBEsol", _SILICON, np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]]), ("Si",) * 2, 15.0, (2, 2, 2), xc="PBEsol",
+         pseudos={"Si": "GTH-PBE-q4"}, forces=True, note="a potential made for PBE on both sides"),
     Case("Si2 triclinic", _strained(_SILICON, 0.03, -0.02, 0.01, 0.02, -0.015, 0.01), _DIAMOND + [[0.012, -0.01, 0.02], [0, 0, 0]], ("Si",) * 2,
          15.0, (3, 3, 3), shift=(0.5, 0.5, 0.5), forces=True),
     Case("SiC LDA triclinic", _strained(_fcc(4.36 * _ANGSTROM), -0.02, 0.03, 0.0, -0.01, 0.02, 0.015), np.array([[0.01, 0.0, -0.02], [0.25, 0.26, 0.24]]),
