@@ -271,7 +271,7 @@ def test_a_child_that_crashes_hangs_or_lies(tmp_path, monkeypatch, code, words):
     start = time.monotonic()
     with pytest.raises(ReadError, match=words):
         read_structure(path)
-    assert time.monotonic() - start < 20
+    assert time.monotonic() - start < 60  # generous: the machine may be busy, the limits are in the child
     assert not [name for name in set(os.listdir("/tmp")) - before if name.startswith("qcad-read-")]
 
 

@@ -1,6 +1,8 @@
 """Frames come back bit for bit, whatever they are packed into."""
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from ase import Atoms
@@ -72,9 +74,11 @@ def test_segments_by_size_and_time(tmp_path):
     for i in range(10):
         writer.append(bulk("Si"), i)
     assert writer.committed > 0
-    writer = TrajectoryWriter(tmp_path, count=10**6, seconds=0.0)
+    writer = TrajectoryWriter(tmp_path, count=10**6, seconds=0.01)
     writer.append(bulk("Si"), 10)
-    assert writer.committed == 1
+    time.sleep(0.02)
+    writer.append(bulk("Si"), 11)
+    assert writer.committed == 2
 
 
 def test_what_is_not_finite_is_never_stored(tmp_path):
