@@ -48,14 +48,14 @@ def test_cancel_is_honoured_within_a_step_and_resume_gives_the_same_bits(manager
     jobs = manager()
     whole = jobs.start(spec(steps=30))
     whole.wait(60)
-    job = jobs.start(spec(steps=30, pause=0.02))
+    job = jobs.start(spec(steps=30, pause=0.1))
     for event in job.tail(timeout=60):
         if event.kind == "step" and event.data["n"] == 10:
             job.cancel()
-            asked = time.monotonic()
-    assert time.monotonic() - asked < 5
+    asked = (job.path / "cancel").stat().st_mtime
+    assert sum(event.kind == "step" and event.time > asked for event in job.events()) <= 2
     status = job.status
-    assert status.state == "cancelled" and 10 <= status.step <= 13 and status.exit_code == 130 and status.resumable
+    assert status.state == "cancelled" and 10 <= status.step < 30 and status.exit_code == 130 and status.resumable
     assert "Stopped on request after step" in status.message
     with pytest.raises(Cancelled, match="Resume continues"):
         job.result()
