@@ -34,6 +34,7 @@ class Dispatcher(QObject):
         self._store = ThreadPoolExecutor(1, thread_name_prefix="qcad-store")
         self._latest: dict[str, int] = {}
         self._pending = 0
+        self.working = 0  # calls asked for with `run` or `store` that are not back yet
         self._closed = False
         self._watchers: list[tuple[threading.Event, threading.Thread]] = []
         self._arrived.connect(self._deliver, Qt.ConnectionType.QueuedConnection)
@@ -61,7 +62,7 @@ class Dispatcher(QObject):
 
         def work():
             if key and self._latest.get(key) != ticket:
-                self._arrived.emit(_nothing, None)
+                self._arrived.emit(lambda _: self._back(), None)
                 return None
             try:
                 value = function(*args)
@@ -72,14 +73,22 @@ class Dispatcher(QObject):
             return value
 
         self._pending += 1
-        self.busy_changed.emit(self._pending)
+        self.working += 1
+        self.busy_changed.emit(self.working)
         return pool.submit(work)
 
+    def _back(self):
+        self.working -= 1
+        if not self._closed:
+            self.busy_changed.emit(self.working)
+
     def _done(self, value, done, key, ticket):
+        self._back()
         if done is not None and (not key or self._latest.get(key) == ticket):
             done(value)
 
     def _failed(self, error, failed, key, ticket):
+        self._back()
         if key and self._latest.get(key) != ticket:
             return
         (failed or post_error)(error)
@@ -87,7 +96,6 @@ class Dispatcher(QObject):
     def _deliver(self, callback, value):
         self._pending -= 1
         if not self._closed:
-            self.busy_changed.emit(self._pending)
             callback(value)
 
     # ---- watching ----------------------------------------------------------------------------------------------------------
@@ -138,7 +146,3 @@ class Dispatcher(QObject):
         for _, thread in self._watchers:
             thread.join(5.0)
         self._watchers.clear()
-
-
-def _nothing(_: Any) -> None:
-    """Callback of a call that was overtaken by a newer one."""

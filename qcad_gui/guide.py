@@ -37,7 +37,7 @@ def next_step(session: Session) -> str:
     if session.read_only:
         return tr("You are looking at somebody else's project. Ctrl+S keeps a copy that you can change.")
     if not session.nodes:
-        return tr("Begin: open a structure (Ctrl+O), build a crystal (Ctrl+B) or take the silicon example.")
+        return tr("Begin: open a structure (Ctrl+O), build a crystal (Ctrl+B) or take an example.")
     broken = [view for view in session.jobs.views.values() if view.state in ("interrupted", "paused")]
     if broken:
         return tr("A calculation was interrupted: choose it under Jobs and press Resume.")

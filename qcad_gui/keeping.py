@@ -40,6 +40,7 @@ class Keeper(QObject):
         self.left_behind: list[tuple[Path, str]] = []
         self._box: list[Project] = []  # the project as the store thread knows it
         self.failed_writes = 0
+        self._waiting: list[Path] = []  # files to open as soon as there is a project to put them into
 
     @property
     def name(self) -> str:
@@ -64,9 +65,9 @@ class Keeper(QObject):
         if path is not None and _is_project(path):
             self.open_path(path)
             return
-        self.new()
         if path is not None:
-            self.open_path(path)
+            self._waiting.append(path)
+        self.new()
 
     def _found(self, left: list[tuple[Path, str]]) -> None:
         self.left_behind = left
@@ -108,8 +109,16 @@ class Keeper(QObject):
             if remember is not None:
                 session.settings.remember(remember)
             self.opened.emit()
+            waiting, self._waiting = self._waiting, []
+            for path in waiting:
+                session.attempt(self.open_path, path)
 
-        self.session.dispatcher.store(work, done=arrived)
+        def failed(error: BaseException) -> None:
+            messages.post_error(error)
+            if self.project is None and remember is not None:  # there must always be a project to work in
+                self.new()
+
+        self.session.dispatcher.store(work, done=arrived, failed=failed)
 
     def keep_as(self, folder: Path, done: Callable[[Path], None] | None = None) -> None:
         """Give the project a name. An untitled one moves there; a named one is copied and the copy is opened."""
@@ -186,8 +195,10 @@ class Keeper(QObject):
         elif path.suffix.lower() == ".qcadz":
             target = _free(path.with_suffix(".qcad"))
             self.session.dispatcher.store(Project.unpack, path, target, done=lambda _: self.open_project(target))
+        elif self.project is None:
+            self._waiting.append(path)
         else:
-            self.session._require_writable()
+            self.session.require_writable()
             self.session.dispatcher.run(read, path, done=lambda answer: self._read(path, *answer))
 
     def _read(self, path: Path, kind: str, value: Any) -> None:

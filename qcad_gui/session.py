@@ -159,7 +159,7 @@ class Session(QObject):
 
     def add(self, kind: str, name: str, payload: Any, *, parent: str = "", made_by: str = "", current: bool = True) -> str:
         """A new node (undoable); returns its id."""
-        self._require_writable()
+        self.require_writable()
         node = Node.new(kind, self._free_name(name), payload, parent=parent, made_by=made_by)
         self._put(SetNode(self.apply, node.id, None, node, tr("New {name}", name=node.name)))
         if current:
@@ -191,7 +191,7 @@ class Session(QObject):
         node = self.nodes.get(node_id)
         if node is None:
             return
-        self._require_writable()
+        self.require_writable()
         self._put(SetNode(self.apply, node_id, node, None, tr("Delete {name}", name=node.name)))
 
     def commit(self, structure: Structure, text: str, *, python: str = "", merge: str = "", keep_selection: bool = False) -> None:
@@ -207,7 +207,7 @@ class Session(QObject):
             self.echo(python)
 
     def _push(self, before: Node, after: Node, text: str, merge: str = "") -> None:
-        self._require_writable()
+        self.require_writable()
         self._put(SetNode(self.apply, before.id, before, after, text, merge=merge))
 
     def _put(self, command: SetNode) -> None:
@@ -246,7 +246,8 @@ class Session(QObject):
             self.shown_changed.emit()
         self.project_changed.emit()
 
-    def _require_writable(self) -> None:
+    def require_writable(self) -> None:
+        """Raise SetupError in a project that somebody else owns."""
         if self.read_only:
             raise SetupError(
                 tr("This project is open in another window ({owner}).", owner=self.read_only),
@@ -393,7 +394,7 @@ class Session(QObject):
     def edit(self, name: str, values: dict[str, Any], text: str, *, merge: str = "", keep_selection: bool = False) -> None:
         """Run a small edit (add, move, delete, change element) at once. Raises SetupError."""
         if not self.editable:
-            self._require_writable()
+            self.require_writable()
             raise SetupError(tr("There is no structure to edit."), hint=tr("Choose a structure in the project, or copy the shown frame into one."))
         structure = run_builder(name, self.structure, values)
         self.commit(structure, text, python=python_of(name, values, True), merge=merge, keep_selection=keep_selection)
@@ -430,7 +431,7 @@ class Session(QObject):
 
     def start_job(self, spec: JobSpec) -> None:
         """Start a job; when it has ended its result becomes part of the project."""
-        self._require_writable()
+        self.require_writable()
         calculator = spec.inputs.get("calculator")
         extra = f", 'calculator': CalculatorSpec({calculator.name!r}, {dict(calculator.params)!r})" if calculator is not None else ""
         self.echo(f"job = JobManager('jobs').start(JobSpec({spec.task!r}, {dict(spec.params)!r}, {{'structure': Structure.from_atoms(atoms){extra}}}))")

@@ -89,7 +89,10 @@ class Stage(QObject):
     def _show(self, structure: Structure | None, playing: bool) -> None:
         before, self._shown = self._shown, structure
         same = before is not None and structure is not None and len(before) == len(structure) and np.array_equal(before.numbers, structure.numbers)
-        if playing and same:
+        if self.session.preview is structure is not None:  # something new that is being built: all of it is shown
+            self._settle.stop()
+            self.view.set_structure(structure, keep_camera=False)
+        elif playing and same:
             self.view.show_frame(structure.positions, structure.cell)
             self._settle.start()
         else:

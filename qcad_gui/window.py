@@ -287,6 +287,8 @@ class MainWindow(QMainWindow):
         self.hint.setText(next_step(session))
         running = len(session.jobs.running)
         words = [tr("{n} calculations running", n=running) if running > 1 else tr("1 calculation running")] if running else []
+        if session.dispatcher.working:
+            words.insert(0, tr("working…"))
         self.busy.setText(" · ".join(words))
         self.guide.refresh()
         if session.nodes and self.pages.currentWidget() is self.welcome and not self.welcome.asked:

@@ -295,3 +295,32 @@ def test_modifiers_of_clicks(window, session, copper):
     assert session.structure.positions[0, 0] == pytest.approx(copper.positions[0, 0] + 0.5)
     session.undo_stack.undo()
     assert session.structure == copper
+
+
+def test_a_file_named_at_the_start_is_opened_whatever_is_faster(qtbot, calm, silicon, tmp_path, own_data):
+    """The project is made by one thread and the file read by another; the file waits for its project."""
+    from solvers.io.structures import write_structure
+    write_structure(silicon, tmp_path / "start.json")
+    out = Session(Dispatcher(), Settings())
+    try:
+        out.keeper.begin(tmp_path / "start.json")
+        qtbot.waitUntil(lambda: out.structure is not None, timeout=30_000)
+        calm(out)
+        assert out.node().name == "start" and [node.name for node in out.keeper.project.nodes()] == ["start"]
+    finally:
+        out.close()
+
+
+def test_a_damaged_project_named_at_the_start_leaves_an_empty_one(qtbot, calm, tmp_path, said, own_data):
+    from qcad_gui import messages
+    messages.central().history.clear()
+    (tmp_path / "broken.qcad").mkdir()
+    (tmp_path / "broken.qcad" / "project.sqlite").write_bytes(b"not a database at all" * 100)
+    out = Session(Dispatcher(), Settings())
+    try:
+        out.keeper.begin(tmp_path / "broken.qcad")
+        qtbot.waitUntil(lambda: out.keeper.project is not None, timeout=30_000)
+        calm(out)
+        assert out.keeper.project.is_untitled and len(said()) == 1 and "broken" in said()[0]
+    finally:
+        out.close()
