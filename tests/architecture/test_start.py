@@ -69,7 +69,7 @@ def test_public_names_exist(root):
     import importlib
 
     import solvers
-    names = ("build", "io", "dft", "md", "mlff", "continuum", "neighbours")
+    names = ("build", "io", "dft", "md", "mlff", "continuum", "neighbours", "analysis")
     for package in (solvers, *(importlib.import_module(f"solvers.{name}") for name in names)):
         assert package.__doc__
         for name in getattr(package, "__all__", ()):
