@@ -68,10 +68,10 @@ class Calculation:
         if resume is not None:
             return unpack(resume, self.problem)
         if density is not None:
-            return SCFState(self._bonded(torch.from_numpy(density[0]), density[1]))
+            return SCFState(self._bonded(torch.from_numpy(density[0]), density[1]), trusted=True)
         if previous is None or previous.ground is None or not previous.alike(self):
             return SCFState(self.superposed)
-        state = SCFState(self._bonded((previous.ground.rho - previous.superposed) * previous.problem.grid.volume, previous.problem.grid.shape))
+        state = SCFState(self._bonded((previous.ground.rho - previous.superposed) * previous.problem.grid.volume, previous.problem.grid.shape), trusted=True)
         moved = transfer_orbitals(previous.problem.basis, previous.ground.orbitals, self.problem.basis)
         if moved is not None:
             state.orbitals = [orthonormalise(X) for X in moved]

@@ -17,6 +17,8 @@ from .start import initial_orbitals, more_bands
 
 #: the eigensolver stops at residual norms of this times √(energy error per electron)
 _INNER = 0.2
+#: further visits of the eigensolver where the density is good and the orbitals are not
+_CATCH_UP = 4
 #: a step is final only when Σ f ‖Hψ − εψ‖² (Ha²), taken before its expansions, is below this times the tolerance (Ha): catches a band stuck in a wrong state
 _SLACK = 3.0
 
@@ -35,6 +37,7 @@ class SCFState:
     choice: preconditioners.Choice = preconditioners.Choice("none", "not chosen yet")
     energies: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
+    trusted: bool = False  # rho comes from a calculation: bands made from atomic orbitals must catch up before rho may change
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,9 @@ def _solve_bands(problem: Problem, state: SCFState) -> list[Bands]:
 
     def solve(item: tuple) -> Bands:
         batch, X = item
+        if fresh and state.trusted:
+            for _ in range(_CATCH_UP):
+                X = davidson(problem.hamiltonian, batch, X, expansions=2, tolerance=0.0).orbitals
         return davidson(problem.hamiltonian, batch, X, expansions=3 if fresh else 2, tolerance=tolerance,
                         weights=None if filled is None else filled[batch.slice])
     return workers.map(solve, zip(basis.batches, state.orbitals, strict=True))

@@ -14,7 +14,7 @@ import torch
 
 from ..basis import Basis, Batch
 from ..parallel import Workers
-from . import fft_plans
+from . import boxes, fft_plans
 
 
 class LocalOperator(Protocol):
@@ -43,17 +43,22 @@ class PlainOperator:
         chunk_bytes = chunk_bytes or (512 * 2**20 if basis.device == "cuda" else 8 * 2**20)
         self.chunk_boxes = max(1, chunk_bytes // (16 * self.grid.size))
         self.V = None
+        self._tables: dict[int, torch.Tensor] = {}
 
     def set_potential(self, potential: torch.Tensor) -> None:
         self.V = potential
 
-    def _boxes(self, batch: Batch, X: torch.Tensor) -> torch.Tensor:
-        c = batch.coefficients(X)
-        box = torch.zeros(*c.shape[:2], self.grid.size, dtype=c.dtype, device=c.device)
-        if batch.half:
-            box.scatter_(2, batch.minus_index[:, None, :].expand_as(c), c.conj().resolve_conj())
-        box.scatter_(2, batch.index[:, None, :].expand_as(c), c)
-        return torch.fft.ifftn(box.unflatten(-1, self.grid.shape), dim=(-3, -2, -1), norm="forward")
+    def _inverse(self, batch: Batch) -> torch.Tensor:
+        if batch.first not in self._tables:
+            minus = batch.minus_index.cpu().numpy() if batch.half else None
+            table = boxes.inverse_table(batch.index.cpu().numpy(), [len(sphere) for sphere in batch.spheres], self.grid.size, minus)
+            self._tables[batch.first] = torch.from_numpy(table).to(batch.device)
+        return self._tables[batch.first]
+
+    def _fields(self, batch: Batch, X: torch.Tensor) -> torch.Tensor:
+        """Orbitals on the box, (B, bands, n1, n2, n3) complex."""
+        full = boxes.scatter(batch.coefficients(X), self._inverse(batch))
+        return torch.fft.ifftn(full.unflatten(-1, self.grid.shape), dim=(-3, -2, -1), norm="forward")
 
     def _chunks(self, batch: Batch, n_bands: int):
         step = max(1, self.chunk_boxes // len(batch))
@@ -61,14 +66,13 @@ class PlainOperator:
 
     def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
         for part in self._chunks(batch, X.shape[1]):
-            fields = torch.fft.fftn(self._boxes(batch, X[:, part]) * self.V, dim=(-3, -2, -1), norm="forward").flatten(-3)
-            picked = torch.gather(fields, 2, batch.index[:, None, :].expand(-1, fields.shape[1], -1))
-            out[:, part] = batch.store(picked)
+            fields = torch.fft.fftn(self._fields(batch, X[:, part]) * self.V, dim=(-3, -2, -1), norm="forward").flatten(-3)
+            out[:, part] = batch.store(boxes.gather(fields, batch.index))
         out += batch.stored_kinetic[:, None, :] * X
 
     def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: torch.Tensor) -> None:
         for part in self._chunks(batch, X.shape[1]):
-            fields = self._boxes(batch, X[:, part])
+            fields = self._fields(batch, X[:, part])
             rho += torch.einsum("kb,kbxyz->xyz", weights[:, part], fields.real**2 + fields.imag**2)
 
     def new_density(self) -> torch.Tensor:

@@ -1,0 +1,59 @@
+"""The eigensolver against dense diagonalisation, at a general k-point and at Γ in real and in complex storage."""
+from __future__ import annotations
+
+import pytest
+import torch
+
+from solvers.dft.eigen.algebra import lowest, orthonormalise
+from solvers.dft.eigen.davidson import davidson
+from solvers.dft.start import atomic_density, initial_orbitals
+
+
+def dense(problem, batch):
+    keep = [i for i in range(batch.storage_length) if not (batch.half and i == 1)]  # Im c(0) is no degree of freedom
+    legal = torch.eye(batch.storage_length, dtype=problem.basis.dtype)[None, keep].contiguous()
+    H = problem.hamiltonian.apply(batch, legal)[0].mT[keep]
+    assert (H - H.mH).abs().max() < 1e-13
+    return torch.linalg.eigvalsh(H)
+
+
+GAMMA = {"kpoints": [[0.0, 0.0, 0.0]], "weights": [1.0]}
+
+
+@pytest.mark.parametrize("options", [{}, GAMMA, {**GAMMA, "real_gamma": False}])
+def test_davidson_finds_the_lowest_states(lab, options):
+    model = lab.model()
+    problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
+    problem.set_density(atomic_density(problem))
+    for batch in problem.basis.batches:
+        exact = dense(problem, batch)
+        X = initial_orbitals(problem, batch, 6)
+        for _ in range(12):
+            bands = davidson(problem.hamiltonian, batch, X, expansions=3, tolerance=0.0)
+            X = bands.orbitals
+        assert torch.allclose(bands.eigenvalues[0, :5], exact[:5], rtol=0, atol=1e-10)
+        assert torch.allclose(X[0] @ X[0].mH, torch.eye(6, dtype=X.dtype), atol=1e-12)
+        if batch.half:
+            assert X[..., 1].abs().max() == 0.0  # Im c(0): anything else is a ghost of eigenvalue zero
+
+
+def test_gamma_in_real_and_complex_storage_is_one_physics(lab):
+    model = lab.model(smearing="gaussian", width=0.01)
+    energies = []
+    for real in (True, False):
+        basis = lab.basis(model, cutoff=6.0, kpoints=[[0.0, 0.0, 0.0]], weights=[1.0], real_gamma=real)
+        assert basis.half is real
+        energies.append(lab.free_energy(model, basis))
+    assert energies[0] == pytest.approx(energies[1], abs=1e-11)
+
+
+def test_dependent_vectors_do_not_break_the_small_problem():
+    generator = torch.Generator().manual_seed(0)
+    V = torch.randn(6, 40, dtype=torch.complex128, generator=generator)
+    V[5] = V[4] + 1e-13 * V[3]
+    V[:2] = orthonormalise(V[None, :2])[0]
+    H = torch.diag(torch.linspace(-1, 1, 40, dtype=torch.float64)).to(V.dtype)
+    e, C = lowest((V.conj() @ H @ V.mT)[None], (V.conj() @ V.mT)[None], 2)
+    X = C[0] @ V
+    assert torch.allclose(X.conj() @ X.mT, torch.eye(2, dtype=V.dtype), atol=1e-8)
+    assert torch.allclose((X.conj() @ H @ X.mT).diagonal().real, e[0], atol=1e-8)

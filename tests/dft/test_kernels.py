@@ -1,0 +1,187 @@
+"""The local operator and the sphere–box pair against their torch references, on every road that runs here."""
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from solvers.dft.basis import Basis
+from solvers.dft.box import default_shape
+from solvers.dft.kernels import boxes, fft_plans
+from solvers.dft.kernels.local import PlainOperator, PrunedOperator
+from solvers.dft.parallel import Workers
+
+CELL = np.array([[9.0, 0.3, -0.2], [0.4, 10.5, 0.1], [0.2, -0.6, 8.2]])
+POINTS = {"complex": [[0.1, 0.2, 0.3], [0.25, 0.0, 0.5]], "gamma": [[0.0, 0.0, 0.0]]}
+
+
+def make_basis(kind: str, **options) -> Basis:
+    points = np.array(POINTS[kind])
+    return Basis(CELL, 6.0, points, np.full(len(points), 1 / len(points)), default_shape(CELL, 6.0), **options)
+
+
+@pytest.mark.skipif(not fft_plans.available(), reason="torch brings no MKL on this platform: the plain operator is used")
+@pytest.mark.parametrize("n_bands", [1, 4, 5])
+@pytest.mark.parametrize("kind", list(POINTS))
+def test_pruned_operator_is_the_plain_one(kind, n_bands):
+    basis = make_basis(kind)
+    fast, plain = PrunedOperator(basis, Workers(2)), PlainOperator(basis)
+    generator = torch.Generator().manual_seed(1)
+    potential = torch.randn(basis.grid.shape, dtype=torch.float64, generator=generator)
+    for operator in (fast, plain):
+        operator.set_potential(potential)
+    for batch in basis.batches:
+        X = batch.clean(torch.randn(1, n_bands, batch.storage_length, dtype=basis.dtype, generator=generator))
+        a, b = torch.empty_like(X), torch.empty_like(X)
+        fast.apply(batch, X, a)
+        plain.apply(batch, X, b)
+        assert b.abs().max() > 1.0
+        assert torch.allclose(a, b, rtol=0, atol=1e-12 * float(b.abs().max()))
+        weights = torch.rand(1, n_bands, dtype=torch.float64, generator=generator)
+        weights[0, 0] = 0.0
+        densities = []
+        for operator in (fast, plain):
+            rho = operator.new_density()
+            operator.density(batch, X, weights, rho)
+            densities.append(operator.finish_density([rho]))
+        assert torch.allclose(*densities, rtol=0, atol=1e-11 * float(1 + densities[1].abs().max()))
+        # normalised orbitals of total weight w integrate to w
+        expected = float((weights * torch.linalg.vector_norm(X, dim=-1) ** 2).sum())
+        assert float(densities[0].mean()) == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", list(POINTS))
+def test_local_operator_is_hermitian(kind):
+    basis = make_basis(kind)
+    operator = PlainOperator(basis)
+    operator.set_potential(torch.randn(basis.grid.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(3)))
+    batch = basis.batches[0]
+    X = batch.clean(torch.randn(1, 6, batch.storage_length, dtype=basis.dtype, generator=torch.Generator().manual_seed(4)))
+    Y = torch.empty_like(X)
+    operator.apply(batch, X, Y)
+    M = X[0].conj() @ Y[0].mT
+    assert (M - M.mH).abs().max() < 1e-11 * M.abs().max()
+
+
+def test_k_points_in_one_padded_batch_give_the_same():
+    single, batched = make_basis("complex"), make_basis("complex", batch_size=2)
+    assert batched.batches[0].mask is not None or len({len(s) for s in batched.spheres}) == 1
+    potential = torch.randn(single.grid.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+    one, two = PlainOperator(single), PlainOperator(batched)
+    one.set_potential(potential)
+    two.set_potential(potential)
+    both = batched.batches[0]
+    X = both.clean(torch.randn(2, 3, both.storage_length, dtype=torch.complex128, generator=torch.Generator().manual_seed(6)))
+    Y = torch.empty_like(X)
+    two.apply(both, X, Y)
+    for i, batch in enumerate(single.batches):
+        x = X[i:i + 1, :, :batch.n_pw].contiguous()
+        y = torch.empty_like(x)
+        one.apply(batch, x, y)
+        assert torch.allclose(Y[i:i + 1, :, :batch.n_pw], y, rtol=0, atol=1e-12 * float(y.abs().max()))
+        assert Y[i, :, batch.n_pw:].abs().sum() == 0
+
+
+@pytest.mark.parametrize("kind", list(POINTS))
+def test_storage_is_an_isometry_and_round_trips(kind):
+    batch = make_basis(kind).batches[0]
+    kind_of_number = torch.float64 if batch.half else torch.complex128
+    X = batch.clean(torch.randn(1, 4, batch.storage_length, dtype=kind_of_number, generator=torch.Generator().manual_seed(7)))
+    c = batch.coefficients(X)
+    assert torch.allclose(batch.store(c), X, atol=1e-15)
+    weight = torch.full((batch.n_pw,), 2.0 if batch.half else 1.0, dtype=torch.float64)
+    weight[0] = 1.0
+    assert torch.allclose((c.abs() ** 2 * weight).sum(-1), (X.abs() ** 2).sum(-1))
+
+
+def tables(seed: int = 0):
+    rng = np.random.default_rng(seed)
+    places = np.stack([rng.permutation(60)[:11] for _ in range(2)])
+    inverse = boxes.inverse_table(places[:, :6], [6, 5], 60, minus=places[:, 5:])
+    values = rng.normal(size=(2, 3, 6)) + 1j * rng.normal(size=(2, 3, 6))
+    return values, places[:, :6].astype(np.int64), inverse
+
+
+def test_scatter_and_gather_on_the_cpu():
+    values, places, inverse = tables()
+    reference = boxes.scatter_torch(torch.from_numpy(values), torch.from_numpy(inverse))
+    assert torch.equal(boxes.scatter(torch.from_numpy(values), torch.from_numpy(inverse)), reference)
+    assert (inverse <= -2).any() and (inverse >= 0).any()
+    back = boxes.gather(reference, torch.from_numpy(places))
+    assert torch.equal(back, boxes.gather_torch(reference, torch.from_numpy(places)))
+    assert np.array_equal(back[0].numpy(), values[0])
+
+
+SIMULATED = """
+import importlib.util, numpy as np, torch
+from numba import cuda
+from solvers.dft.kernels import boxes, boxes_cuda
+spec = importlib.util.spec_from_file_location("kernel_tests", {path!r})
+tests = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tests)
+values, places, inverse = tests.tables()
+scatter, gather = boxes_cuda.scatter, boxes_cuda.gather
+out = np.full((2, 3, 60), np.nan + 0j)
+blocks, threads = boxes.launch_grid(60, 3, 2, threads=32)
+scatter[blocks, threads](values, inverse, out)
+assert np.array_equal(out, boxes.scatter_torch(torch.from_numpy(values), torch.from_numpy(inverse)).numpy())
+back = np.full((2, 3, 6), np.nan + 0j)
+blocks, threads = boxes.launch_grid(6, 3, 2, threads=4)
+gather[blocks, threads](out, places, back)
+assert np.array_equal(back, boxes.gather_torch(torch.from_numpy(out), torch.from_numpy(places)).numpy())
+print("simulated")
+"""
+
+
+def test_cuda_kernels_in_the_simulator():
+    result = subprocess.run([sys.executable, "-c", SIMULATED.format(path=__file__)], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert result.stdout.strip().endswith("simulated"), result.stderr[-2000:]
+
+
+COMPILED = """
+import sys
+from types import SimpleNamespace
+from numba import cuda, complex128, int32, int64
+from numba.cuda import dispatcher
+# compiling a call asks the current device for its architecture; there is none, so one is named here
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
+try:
+    from numba.cuda.cudadrv.nvvm import NVVM
+    NVVM()
+except Exception as error:
+    print("no compiler:", str(error)[:200])
+    sys.exit()
+from solvers.dft.kernels import boxes_cuda
+array = complex128[:, :, ::1]
+for body, table, order in ((boxes_cuda.scatter_body, int32, 0), (boxes_cuda.gather_body, int64, 1)):
+    text, result = cuda.compile_ptx(body, (array, table[:, ::1], array), cc=(8, 0))
+    assert ".entry" in text and "ld.global" in text and "st.global" in text
+print("compiled")
+"""
+
+
+def toolkit(folder: Path) -> dict[str, str]:
+    """CUDA_HOME with the compiler of the wheel nvidia-nvvm, where that wheel is installed."""
+    for place in map(Path, sys.path):
+        root = place / "nvidia" / "cu13"
+        libraries = sorted((root / "lib").glob("libnvvm.so*"))
+        if libraries:
+            (folder / "nvvm" / "lib64").mkdir(parents=True)
+            (folder / "nvvm" / "lib64" / "libnvvm.so").symlink_to(libraries[0])
+            (folder / "nvvm" / "libdevice").symlink_to(root / "nvvm" / "libdevice")
+            return {"CUDA_HOME": str(folder)}
+    return {}
+
+
+def test_cuda_kernels_compile_to_ptx_without_a_device(tmp_path):
+    result = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, **toolkit(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)})
+    if "no compiler" in result.stdout:
+        pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
+    assert result.stdout.strip().endswith("compiled"), result.stderr[-2000:]
