@@ -167,13 +167,14 @@ def _item(text: str) -> Any:
 
 
 class ParamsForm(QWidget):
-    """The form of params dataclass `cls`. `changed` fires after every edit; fields that are wrong say so beneath themselves."""
+    """The form of params dataclass `cls`, `empty` is what an optional field shows. `changed` fires after every edit; wrong fields say so beneath themselves."""
 
     changed = Signal()
 
-    def __init__(self, cls: type, parent: QWidget | None = None, *, skip: tuple[str, ...] = ()):
+    def __init__(self, cls: type, parent: QWidget | None = None, *, skip: tuple[str, ...] = (), empty: str = ""):
         super().__init__(parent)
         self.cls = cls
+        self._empty = empty
         self.fields: dict[str, Field] = {}
         self._errors: dict[str, QLabel] = {}
         self._error = QLabel(self)
@@ -229,6 +230,8 @@ class ParamsForm(QWidget):
     def _add(self, info: ParamInfo, grid: QGridLayout) -> None:
         row = grid.rowCount()
         field = Field(info, self, self._edited)
+        if self._empty and info.optional and isinstance(field.widget, QLineEdit):
+            field.widget.setPlaceholderText(self._empty)
         label = QLabel(label_of(info.name), self)
         label.setBuddy(field.widget)
         label.setToolTip(field.help)

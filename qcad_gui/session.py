@@ -197,6 +197,9 @@ class Session(QObject):
     def commit(self, structure: Structure, text: str, *, python: str = "", merge: str = "", keep_selection: bool = False) -> None:
         """Replace the current structure (undoable). `text` names the step, `python` is the same step as a line of Python."""
         node = self.node()
+        if self.frames is not None:  # frames of a job that is watched would hide what is being edited
+            self.outcome.watched = ""
+            self.set_frames(None)
         if node is None or node.kind != "structure":
             self.add("structure", structure.formula or tr("Structure"), structure, made_by=python)
         elif structure.fingerprint != node.payload.fingerprint:

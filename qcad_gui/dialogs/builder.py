@@ -53,7 +53,7 @@ class BuilderDialog(Dialog):
         )
         self.builder_name = name
         self.start = session.structure if self.tool.needs_structure else None
-        self.form = ParamsForm(self.tool.params_class(), self)
+        self.form = ParamsForm(self.tool.params_class(), self, empty=tr("not given"))
         self.form.set_values({**self._first_values(), **(values or {})})
         self.form.changed.connect(self._edited)
         area = QScrollArea(self)

@@ -12,7 +12,7 @@ from .base import Dialog
 
 _BUTTONS = {"left": mark("left drag"), "middle": mark("middle drag"), "right": mark("right drag")}
 _KEYS = {"shift": mark("Shift"), "ctrl": mark("Ctrl"), "alt": mark("Alt")}
-_ACTIONS = {"rotate": mark("turn"), "pan": mark("shift"), "zoom": mark("zoom"), "roll": mark("roll"), "box": mark("select in a box")}
+_ACTIONS = {"rotate": mark("turn"), "pan": mark("move the picture"), "zoom": mark("zoom"), "roll": mark("roll"), "box": mark("select in a box")}
 _CLICKS = (
     (mark("wheel"), mark("zoom towards the mouse")),
     (mark("click"), mark("select the atom (Select and Edit mode)")),
