@@ -65,7 +65,8 @@ def error_terms(study: Study, points: list[Point], best: Fit) -> dict[str, np.nd
     measured.
     """
     square = GPA_PASCAL**2
-    terms = {"fit": best.covariance_21 * square}
+    # one amplitude of strains that keep symmetry leaves nothing to scatter: a residual of zero is then no error of zero
+    terms = {"fit": best.covariance_21 * square} if study.params.amplitudes >= 2 or study.redundant is not None else {}
     main = [p for p in points if p.direction != study.redundant]
     if study.params.amplitudes >= 2:
         smallest = study.params.strain / study.params.amplitudes * 1.0001
@@ -124,10 +125,10 @@ def _warnings(study: Study, best: Fit) -> list[str]:
 
 
 def _values(study: Study, material: Material) -> dict[str, Any]:
-    total = np.array(sum(np.broadcast_to(c, (21, 21)) for c in material.covariance.values()))
     zero = study.stress[0][[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
-    values = {"stiffness": material.stiffness_voigt, "stiffness_error": material.error(), "stiffness_covariance": total, "density": material.density,
-              "stress": zero}
+    values = {"stiffness": material.stiffness_voigt, "density": material.density, "stress": zero}
+    if material.covariance:
+        values |= {"stiffness_error": material.error(), "stiffness_covariance": np.sum(list(material.covariance.values()), axis=0)}
     clamped = material.provenance["clamped_stiffness_pa"]
     if clamped is not None:
         values["stiffness_clamped"] = np.array(clamped)

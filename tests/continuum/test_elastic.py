@@ -116,6 +116,13 @@ def test_error_bar_covers_the_size_of_the_strain():
     assert material.error("amplitude").max() > 1e8
 
 
+def test_one_amplitude_without_a_redundant_strain_has_no_error_bar_rather_than_zero():
+    result = drain(elastic(ElasticParams(amplitudes=1, check_strain=False), {"structure": Structure.coerce(bulk("Cu", "fcc", a=3.59)), "calculator": EMT()}))
+    assert "stiffness_error" not in result.values and not result.refused
+    assert "uncertainty: unknown" in Material.from_dict(result.material).table()
+    assert "fit" in elastic_constants(bulk("Cu", "fcc", a=3.59), EMT(), amplitudes=1).covariance
+
+
 def test_density_and_provenance():
     atoms = bulk("Si", "diamond", a=5.431)
     material = elastic_constants(atoms, StillingerWeber(), strain=2e-3)

@@ -51,8 +51,8 @@ def test_error_terms_and_clamped_ions(study):
     result, _ = study
     assert not result.refused, result.refused
     material = Material.from_dict(result.material)
-    assert set(material.covariance) == {"fit", "cutoff", "k-mesh"}  # one amplitude: its error is unknown and said so
-    assert "amplitude unknown" in material.table() and any("One amplitude" in text for text in result.warnings)
+    assert set(material.covariance) == {"cutoff", "k-mesh"}  # one amplitude and no redundant strain: nothing scatters, and that is said
+    assert "fit unknown, amplitude unknown" in material.table() and any("One amplitude" in text for text in result.warnings)
     assert material.error("k-mesh").max() > 1e9  # 2x2x2 is far from converged
     assert material.label == "0 K, static, LDA" and list(material.provenance["potentials"]) == ["GTH-PADE-q4"]
     assert len(next(iter(material.provenance["potentials"].values()))) == 64
