@@ -57,3 +57,13 @@ def test_dependent_vectors_do_not_break_the_small_problem():
     X = C[0] @ V
     assert torch.allclose(X.conj() @ X.mT, torch.eye(2, dtype=V.dtype), atol=1e-8)
     assert torch.allclose((X.conj() @ H @ X.mT).diagonal().real, e[0], atol=1e-8)
+
+
+def test_batched_k_points_end_at_the_same_energy(lab):
+    """The road of the GPU (several k-points in one padded tensor, plain FFTs) on the CPU."""
+    from solvers.dft.kernels.local import PlainOperator
+    model = lab.model(smearing="gaussian", width=0.01)
+    looped, batched = (lab.basis(model, cutoff=6.0, batch_size=size) for size in (1, 2))
+    assert len(batched.batches) == 1
+    assert isinstance(lab.problem(model, batched).hamiltonian.local, PlainOperator)
+    assert lab.free_energy(model, looped) == pytest.approx(lab.free_energy(model, batched), abs=1e-11)
