@@ -60,7 +60,9 @@ class Source:
 
 
 def _sources(*folders: str) -> list[Source]:
-    return [Source(path) for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    """Python files below these folders; an environment in installer/ is not ours."""
+    found = [path for folder in folders for path in sorted((ROOT / folder).rglob("*.py"))]
+    return [Source(path) for path in found if not any(part.startswith(".") for part in path.relative_to(ROOT).parts)]
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +23,8 @@ def load(name: str):
 
 
 def shell(code: str, **environment: str) -> subprocess.CompletedProcess:
-    text = f"set -eu\ninstaller='{INSTALLER}'\nroot='{INSTALLER.parent}'\n. '{INSTALLER}/common.sh'\n{code}"
+    folder = shlex.quote(str(INSTALLER))
+    text = f"set -eu\ninstaller={folder}\nroot=$(dirname -- \"$installer\")\n. \"$installer/common.sh\"\n{code}"
     environment = {"PATH": os.environ["PATH"], **environment}
     return subprocess.run(["sh", "-c", text], capture_output=True, text=True, timeout=60, stdin=subprocess.DEVNULL, env=environment)
 
@@ -52,9 +54,9 @@ def test_a_python_that_is_too_old_is_not_taken(tmp_path):
     old = tmp_path / "python3"
     old.write_text("#!/bin/sh\nexit 1\n")
     old.chmod(0o755)
-    done = shell('good_python "$1" && echo yes || echo no'.replace("$1", str(old)))
+    done = shell(f"good_python {shlex.quote(str(old))} && echo yes || echo no")
     assert done.stdout.strip() == "no"
-    assert shell(f"good_python {sys.executable} && echo yes || echo no").stdout.strip() == "yes"
+    assert shell(f"good_python {shlex.quote(sys.executable)} && echo yes || echo no").stdout.strip() == "yes"
 
 
 def test_missing_packages_are_listed_for_those_without_root(tmp_path):
