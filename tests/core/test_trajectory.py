@@ -74,9 +74,9 @@ def test_segments_by_size_and_time(tmp_path):
     for i in range(10):
         writer.append(bulk("Si"), i)
     assert writer.committed > 0
-    writer = TrajectoryWriter(tmp_path, count=10**6, seconds=0.01)
+    writer = TrajectoryWriter(tmp_path, count=10**6, seconds=0.5)
     writer.append(bulk("Si"), 10)
-    time.sleep(0.02)
+    time.sleep(0.6)
     writer.append(bulk("Si"), 11)
     assert writer.committed == 2
 

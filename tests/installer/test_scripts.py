@@ -66,7 +66,7 @@ def test_missing_packages_are_listed_for_those_without_root(tmp_path):
         (tmp_path / name).chmod(0o755)
     tools = tmp_path / "tools"
     tools.mkdir()
-    for name in ("sh", "cut", "printf", "getent"):
+    for name in ("sh", "cut", "printf", "getent", "dirname"):
         if shutil.which(name):
             (tools / name).symlink_to(shutil.which(name))
     done = shell("need_packages 'the window' libfoo1 libbar2 || echo missing", PATH=f"{tmp_path}:{tools}")
