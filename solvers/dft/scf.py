@@ -81,7 +81,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         state.step += 1
         texts = []
         e_hartree, _, xc = problem.set_density(state.rho)
-        bands = _solve_bands(problem, state)
+        bands = _solve_bands(problem, state, tolerance)
         state.orbitals = [item.orbitals for item in bands]
         eigenvalues = torch.cat([item.eigenvalues for item in bands]).cpu()
         occupations, fermi, entropy = occupy(eigenvalues[None], basis.weights, model.n_electrons, model.smearing, model.width)
@@ -112,7 +112,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
             return GroundState(rho_in, rho_out, [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state)
 
 
-def _solve_bands(problem: Problem, state: SCFState) -> list[Bands]:
+def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
     """One visit of the eigensolver to every batch of k-points; the first one starts from atomic orbitals."""
     model, basis, workers = problem.model, problem.basis, problem.workers
     fresh = state.orbitals is None
@@ -121,6 +121,8 @@ def _solve_bands(problem: Problem, state: SCFState) -> list[Bands]:
         state.orbitals = workers.map(lambda batch: initial_orbitals(problem, batch, wanted), basis.batches)
     accuracy = min(state.accuracy, 1e-2 * model.n_electrons)
     tolerance = _INNER * math.sqrt(max(accuracy, 1e-30) / model.n_electrons)
+    # where the density is good enough and only the orbitals lag behind, several expansions are cheaper than several steps
+    expansions = 5 if state.accuracy < goal else 3 if fresh else 2
     filled = None if state.occupations is None else state.occupations.to(basis.device)
 
     def solve(item: tuple) -> Bands:
@@ -128,7 +130,7 @@ def _solve_bands(problem: Problem, state: SCFState) -> list[Bands]:
         if fresh and state.trusted:
             for _ in range(_CATCH_UP):
                 X = davidson(problem.hamiltonian, batch, X, expansions=2, tolerance=0.0).orbitals
-        return davidson(problem.hamiltonian, batch, X, expansions=3 if fresh else 2, tolerance=tolerance,
+        return davidson(problem.hamiltonian, batch, X, expansions=expansions, tolerance=tolerance,
                         weights=None if filled is None else filled[batch.slice])
     return workers.map(solve, zip(basis.batches, state.orbitals, strict=True))
 
