@@ -1,6 +1,7 @@
 """From the measured strain points to the answer: fits, error terms kept apart, quality gates, `Material` and `Result`."""
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ from .basis_choice import has_basis, provenance
 from .elastic_study import Study
 from .fit import Fit, Point, difference_covariance, discretisation_covariance, fit, symmetry_residual
 from .material import Material
-from .tensor import is_stable, mandel_eigenvalues
+from .orientation import orientation_matrix
+from .tensor import is_stable, mandel_eigenvalues, rotate
 
 
 def assemble(study: Study) -> Result:
@@ -40,6 +42,8 @@ def assemble(study: Study) -> Result:
     refused = " ".join(reason for reason in reasons if reason)
     warnings += _warnings(study, best)
     values = _values(study, material)
+    if study.params.axes == "crystal":
+        material = _in_crystal_axes(material)
     settings["checks"] = {"symmetry_residual": max(residuals.values(), default=None), "redundant_strain_residual": independent,
                           "fit_residual_gpa": best.residual,
                           "degrees_of_freedom": best.freedom, "condition_number": best.condition,
@@ -96,9 +100,21 @@ def _material(study: Study, best: Fit, residuals: dict[int, float]) -> Material:
         "clamped_stiffness_pa": None if clamped is None else clamped.tolist(),
         "error_sources": ["fit", "amplitude", *(["cutoff", "k-mesh"] if has_basis(study.calculator) else [])]}
     return Material(best.stiffness * GPA_PASCAL, density=float(atoms.get_masses().sum() / volume * AMU_PER_ANGSTROM3_KG_M3),
-                    name=study.structure.formula or "material",
+                    name=atoms.get_chemical_formula(empirical=True) or "material",
                     validity=(0.0, 0.0), lattice=study.crystal.lattice, covariance=error_terms(study, points, best), provenance=note,
                     atoms_per_volume=len(atoms) / (volume * 1e-30))
+
+
+def _in_crystal_axes(material: Material) -> Material:
+    """The material with x along a, y in the a-b plane and z along c* of its conventional cell: what handbooks print, whatever frame the structure came in."""
+    turn = orientation_matrix("[100],[010]", material.axes)
+    note = dict(material.provenance)
+    if note["clamped_stiffness_pa"] is not None:
+        note["clamped_stiffness_pa"] = rotate(np.array(note["clamped_stiffness_pa"]), turn).tolist()
+    stress = np.array(note["zero_strain_stress_gpa"])[[[0, 5, 4], [5, 1, 3], [4, 3, 2]]]
+    note["zero_strain_stress_gpa"] = (turn @ stress @ turn.T)[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]].tolist()
+    note["rotation_from_structure"] = turn.tolist()
+    return replace(material.rotated(turn), lattice=material.lattice @ turn.T, R_lattice_to_frame=np.eye(3), provenance=note)
 
 
 def _clamped(study: Study) -> np.ndarray | None:

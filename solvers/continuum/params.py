@@ -15,6 +15,8 @@ class ElasticParams:
     relax_ions: bool = param(True, help="relax the atoms at each strain; off gives clamped-ion constants, which are another quantity")
     force_tolerance: float | None = param(None, unit="eV/Å", low=1e-12, high=0.1,
                                           help="largest force left on an atom; empty = 1e-3 for plane waves, 1e-5 otherwise")
+    axes: str = param("crystal", choices=("crystal", "structure"),
+                      help="frame of the material: x along a and z along c* of the conventional cell, or the axes the structure came in")
     max_ion_steps: int = param(60, low=1, help="force evaluations per strain before giving up", advanced=True)
     convergence: bool = param(False, help="also measure the change with a higher cutoff and a denser k-mesh (plane waves): two more error terms")
     cutoff_factor: float = param(1.5, low=1.01, high=4.0, help="cutoff of the convergence runs relative to the calculation's", advanced=True)

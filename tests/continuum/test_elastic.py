@@ -66,10 +66,26 @@ def test_springs_in_closed_form_and_any_frame(name, seed):
 def test_a_rotated_crystal_has_the_rotated_tensor_and_the_rotated_lattice():
     atoms = quartz()
     other, r = turned(atoms, 5)
-    one, two = (elastic_constants(a, Springs(a, 3.5), strain=5e-3, force_tolerance=1e-8) for a in (atoms, other))
+    one, two = (elastic_constants(a, Springs(a, 3.5), strain=5e-3, force_tolerance=1e-8, axes="structure") for a in (atoms, other))
     assert two.stiffness_voigt == pytest.approx(rotate(one.stiffness_voigt, r), rel=1e-6, abs=1e-6 * one.stiffness_voigt.max())
     assert np.abs(two.stiffness_voigt - one.stiffness_voigt).max() > 1e9
     assert two.young_modulus(two.axes) == pytest.approx(one.young_modulus(one.axes), rel=1e-6)
+
+
+def test_any_cell_of_a_crystal_gives_the_constants_of_the_handbook():
+    plain = elastic_constants(bulk("Cu", "fcc", a=3.59), EMT())
+    atoms, r = turned(bulk("Cu", "fcc", a=3.59), 3)
+    other = elastic_constants(atoms, EMT())
+    free = elastic_constants(atoms, EMT(), axes="structure")
+    assert np.abs(free.stiffness_voigt - plain.stiffness_voigt).max() > 1e9
+    for material in (plain, other):
+        c = material.stiffness_voigt
+        assert np.abs(c[:3, 3:]).max() < 1e-6 * c[0, 0] and np.ptp(np.diag(c)[:3]) < 1e-6 * c[0, 0] and np.ptp(np.diag(c)[3:]) < 1e-6 * c[0, 0]
+        assert material.lattice == pytest.approx(3.59 * np.eye(3), abs=1e-6) and material.name == "Cu"
+    assert other.stiffness_voigt == pytest.approx(plain.stiffness_voigt, rel=1e-6, abs=1e-6 * c[0, 0])
+    back = other.rotated(np.array(other.provenance["rotation_from_structure"]).T)
+    assert back.stiffness_voigt == pytest.approx(free.stiffness_voigt, rel=1e-9, abs=1e-9 * c[0, 0])
+    assert np.sqrt(np.diag(back.covariance["fit"])) == pytest.approx(np.sqrt(np.diag(free.covariance["fit"])), rel=1e-5, abs=1e3)
 
 
 def test_conventional_lattice_goes_with_the_tensor():

@@ -15,4 +15,4 @@ SILICON_MESH = (6, 6, 6)
 #: GPa: another PBE calculation (all-electron-like potentials, its own equilibrium volume) and experiment; printed beside, not judged
 SILICON_LITERATURE = {"PBE (PAW), literature": {"C11": 153.1, "C12": 56.8, "C44": 74.7}, "experiment, 298 K": {"C11": 165.7, "C12": 63.9, "C44": 79.6}}
 #: strain and force tolerance at which the truncation of the fit is below MODEL
-TINY = {"strain": 1e-4, "force_tolerance": 1e-10}
+TINY = {"strain": 1e-4, "force_tolerance": 1e-10, "axes": "structure"}
