@@ -81,12 +81,16 @@ def provenance_words(material: Material) -> list[str]:
     return lines
 
 
-def _flat(value) -> str:
+def _flat(value, inner: bool = False) -> str:
+    """Settings on one line: ``xc=PBE, kpts=6x6x6``; a k-mesh in its text form, other nested tables in brackets."""
+    if isinstance(value, dict) and set(value) == {"size", "shift"}:
+        return _flat(value["size"]) + ("+" + ",".join(f"{part:g}" for part in value["shift"]) if any(value["shift"]) else "")
     if isinstance(value, dict):
-        return ", ".join(f"{key}={_flat(item)}" for key, item in value.items() if item is not None)
+        text = ", ".join(f"{key}={_flat(item, True)}" for key, item in value.items() if item is not None)
+        return f"({text})" if inner and len(value) > 1 else text
     if isinstance(value, (list, tuple)):
-        return "x".join(map(str, value)) if all(isinstance(item, (int, float)) for item in value) else ", ".join(map(_flat, value))
-    return str(value)
+        return "x".join(map(_flat, value)) if all(isinstance(item, (int, float)) for item in value) else ", ".join(map(_flat, value))
+    return f"{value:.8g}" if isinstance(value, float) else str(value)
 
 
 def range_words(material: Material) -> str:

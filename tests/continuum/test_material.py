@@ -235,3 +235,12 @@ def test_unstable_material_is_not_exported(tmp_path):
     with pytest.raises(RefusedError, match="fails Born's test"):
         Material(c).export(tmp_path / "x.inp", format="calculix")
     assert not (tmp_path / "x.inp").exists()
+
+
+def test_settings_read_as_people_write_them():
+    from solvers.continuum.report import provenance_words
+    settings = {"xc": "PBE", "cutoff": 408.1707936897175, "kpts": {"size": (6, 6, 6), "shift": (0.0, 0.0, 0.0)}, "smearing": "none", "grid": [25, 25, 25]}
+    shifted = {"kpts": {"size": (4, 4, 2), "shift": (0.5, 0.5, 0.0)}}
+    lines = provenance_words(Material(np.diag([3.0, 3, 3, 1, 1, 1]) * 1e11, provenance={"settings": settings}))
+    assert "settings: xc=PBE, cutoff=408.17079, kpts=6x6x6, smearing=none, grid=25x25x25" in lines
+    assert "settings: kpts=4x4x2+0.5,0.5,0" in provenance_words(Material(np.diag([3.0, 3, 3, 1, 1, 1]) * 1e11, provenance={"settings": shifted}))
