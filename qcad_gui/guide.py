@@ -22,10 +22,11 @@ _STRUCTURE = ("file.open", "build.bulk", "build.crystal", "file.examples")
 
 def done_stages(session: Session) -> set[str]:
     """Which stages the project has behind it."""
-    finished = {view.task for view in session.jobs.views.values() if view.state == "finished"}
+    runs = [node.payload for node in session.nodes.values() if node.kind == "run" and isinstance(node.payload, dict)]
+    good = {run.get("task") for run in runs if run.get("converged", True) and not run.get("refused")}
     done = {"structure"} if any(node.kind == "structure" for node in session.nodes.values()) else set()
-    done |= {"relax"} & finished
-    if "elastic" in finished or any(node.kind == "material" for node in session.nodes.values()):
+    done |= {"relax"} & good
+    if "elastic" in good or any(node.kind == "material" for node in session.nodes.values()):
         done.add("elastic")
     if session.decks_written:
         done.add("deck")
@@ -49,6 +50,11 @@ def next_step(session: Session) -> str:
         return tr("Measure mode: click two atoms for a distance, three for an angle, four for a dihedral.")
     if session.mode == "select":
         return tr("Select mode: click an atom, Ctrl+click for more, drag for a box.")
+    result = session.outcome.result()
+    if result is not None and result.refused:
+        return tr("The result was refused: Results says why. Relax the structure first, or choose a higher quality, and compute again.")
+    if result is not None and not result.converged:
+        return tr("The calculation did not converge: allow more steps or change its settings, and compute again.")
     if session.outcome.material() is not None:
         return tr("Next: look at the stiffness in every direction, or write the material deck (Ctrl+Shift+K).")
     if session.outcome.structure() is not None and session.node() is not None and session.node().kind == "run":

@@ -28,7 +28,7 @@ def test_single_keys_belong_to_the_scene():
                 assert command.scope == "scene" or key == "F", f"{command.id} would be triggered while typing"
 
 
-def test_every_icon_is_there():
+def test_every_icon_is_there(qapp):
     assert missing_icons() == []
 
 
@@ -123,3 +123,19 @@ def test_the_next_step_leads_the_whole_way(window, session, silicon):
     window.session.set_current("")
     window.refresh()
     assert window.hint.text()
+
+
+def test_a_refused_result_is_no_stage_done(window, session, silicon):
+    from qcad_gui.guide import done_stages
+    from solvers.core.job import Result
+    from solvers.core.nodes import Node
+    start = session.add("structure", "Si2", silicon)
+    run = Node.new("run", "Si2 Elastic constants", {"job": "j1", "task": "elastic", "converged": True, "refused": "too soft"}, parent=start, made_by="j1")
+    session.import_nodes([run])
+    assert done_stages(session) == {"structure"}
+    session.jobs.results["j1"] = Result({"energy": -1.0}, refused="too soft")
+    session.set_current(run.id)
+    assert "refused" in next_step(session)
+    good = Node.new("run", "again", {"job": "j2", "task": "elastic", "converged": True, "refused": ""}, parent=start, made_by="j2")
+    session.import_nodes([good])
+    assert done_stages(session) == {"structure", "elastic"}
