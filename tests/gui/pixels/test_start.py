@@ -25,7 +25,8 @@ def test_the_program_opens_its_file_and_ends(qapp, tmp_path, monkeypatch):
         window = next((widget for widget in QApplication.topLevelWidgets() if isinstance(widget, MainWindow)), None)
         if window is None or window.session.structure is None or window.session.dispatcher.pending:
             return
-        seen.update(formula=window.session.structure.formula, name=window.session.node().name, visible=window.isVisible(), available=window.view.available, collecting=gc.isenabled(),
+        seen.update(formula=window.session.structure.formula, name=window.session.node().name, visible=window.isVisible(), available=window.view.available,
+                    collecting=gc.isenabled(),
                     std=float(window.view.screenshot().std()), hook=sys.excepthook is not sys.__excepthook__)
         timer.stop()
         window.actions_by_id["file.quit"].trigger()
