@@ -40,7 +40,7 @@ VERBS: dict[str, tuple[str, str]] = {
 def parser_for(verb: str, rest: list[str]) -> tuple[argparse.ArgumentParser, object]:
     """The parser of one verb and its module; `rest` lets a verb look ahead (``--calculator``) before it adds flags."""
     module = importlib.import_module(f".{VERBS[verb][0]}", __name__)
-    parser = argparse.ArgumentParser(prog=f"qcad {verb}", description=VERBS[verb][1].capitalize() + ".", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=f"qcad {verb}", description=VERBS[verb][1][0].upper() + VERBS[verb][1][1:] + ".", allow_abbrev=False)
     module.add(parser, verb, rest)
     parser.add_argument("--json", action="store_true", help="print one JSON object on stdout and nothing else there")
     return parser, module

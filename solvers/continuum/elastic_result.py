@@ -32,7 +32,8 @@ def assemble(study: Study) -> Result:
     best = fit(points, study.basis)
     stiffness = best.stiffness * GPA_PASCAL
     residuals, independent = _residuals(study, points)
-    reasons = [quality.unconverged(_names(study, 0), study.done, "The electrons"), quality.unconverged(_names(study, 1), study.done, "The ions"),
+    reasons = [quality.untrained(study.calculator),
+               quality.unconverged(_names(study, 0), study.done, "The electrons"), quality.unconverged(_names(study, 1), study.done, "The ions"),
                quality.born(stiffness),
                quality.symmetry(residuals, study.redundant, study.params), quality.residual(best, np.array([p.stress for p in points]), study.params)]
     if is_stable(stiffness):

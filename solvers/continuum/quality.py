@@ -19,6 +19,14 @@ def pulay(value: float | None, params: ElasticParams) -> str:
             f"at most {params.pulay_limit:g} GPa are allowed. Raise the cutoff.")
 
 
+def untrained(calculator: object) -> str:
+    """A force field that never saw a stress (`trained_on` says so) has no business answering for one."""
+    if "stress" in getattr(calculator, "trained_on", ("stress",)):
+        return ""
+    return ("The force field was trained without stresses: its answer to a strain is extrapolation. Train it on frames that carry a stress, "
+            "some of them of strained cells.")
+
+
 def unconverged(names: list[str], total: int, what: str) -> str:
     """Every strain point must be converged."""
     if not names:

@@ -47,6 +47,7 @@ class _Simulation:
         self.structure, self.params, self.source = structure, params, calculator
         atoms = structure.to_atoms()
         self.potential = as_potential(calculator)
+        self.gives_stress = bool(structure.pbc.all()) and _gives_stress(self.potential)
         self.free = free_atoms(atoms)
         masses = np.array(atoms.get_masses(), float)
         if not (masses > 0).all():
@@ -90,8 +91,11 @@ class _Simulation:
         return integrators.without_drift(self.masses, own) if self.drifts_off else own
 
     # ---- motion ----------------------------------------------------------------------------------------------------------------
+    def _sampled(self, n: int) -> bool:
+        return n % self.params.interval == 0 or n == self.params.steps
+
     def _forces(self) -> Forces:
-        found = self.potential.compute(self.motion)
+        found = self.potential.compute(self.motion, virial=self.gives_stress and self._sampled(self.n + 1))
         energy, forces = float(found.energy), np.where(self.free[:, None], found.forces, 0.0)
         if not np.isfinite(forces).all() or not np.isfinite(energy):
             bad = np.argwhere(~np.isfinite(forces))
@@ -99,7 +103,7 @@ class _Simulation:
             raise NonFiniteError(f"The {what} is not finite.", hint="Atoms too close, or a time step too long.")
         if self.drifts_off:
             forces = forces - forces.mean(axis=0)
-        return Forces(energy, forces)
+        return Forces(energy, forces, found.virial)
 
     def _advance(self) -> None:
         """One BAOAB step; on NonFiniteError the state is that of the step before."""
@@ -140,7 +144,7 @@ class _Simulation:
             if warm:  # the first step may compile; it is not counted
                 self.timed, self.clock = self.timed + 1, self.clock + time.perf_counter() - begun
             warm = True
-            sampled = self.n % self.params.interval == 0 or self.n == self.params.steps
+            sampled = self._sampled(self.n)
             if sampled:
                 self._sample()
             if sampled or time.monotonic() - spoke > _PATIENCE:
@@ -166,7 +170,10 @@ class _Simulation:
     def _frame(self):
         from ase.calculators.singlepoint import SinglePointCalculator
         atoms = self._structure().to_atoms()
-        atoms.calc = SinglePointCalculator(atoms, energy=self.forces.energy, free_energy=self.forces.energy, forces=self.forces.forces)
+        labels = {"energy": self.forces.energy, "free_energy": self.forces.energy, "forces": self.forces.forces}
+        if self.forces.virial is not None:  # static part only, without the momenta: what a force field is trained on
+            labels["stress"] = (-self.forces.virial / atoms.get_volume())[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]
+        atoms.calc = SinglePointCalculator(atoms, **labels)
         return atoms
 
     def _structure(self) -> Structure:
@@ -212,6 +219,12 @@ def as_potential(value: Any):
     if potential.device != "numpy":
         raise SetupError(f"Molecular dynamics runs on numpy arrays; this potential lives on {potential.device!r}.", hint="Ask it for device 'cpu'.")
     return potential
+
+
+def _gives_stress(potential: Any) -> bool:
+    """Whether `compute(…, virial=True)` works: always for our own potentials, for an ASE calculator when it says so."""
+    calculator = getattr(potential, "calculator", None)
+    return calculator is None or "stress" in getattr(calculator, "implemented_properties", ())
 
 
 def free_atoms(atoms) -> np.ndarray:

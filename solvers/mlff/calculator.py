@@ -32,6 +32,12 @@ class MLFF(Calculator):
         self.model = path if isinstance(path, LinearModel) else from_bytes(path) if isinstance(path, bytes) else load(path)
         self._fast = LinearPotential(self.model)
 
+    @property
+    def trained_on(self) -> frozenset[str]:
+        """Which of energy, forces and stress the training frames had labels for; everything where the model file does not say."""
+        labels = self.model.info.get("labels")
+        return frozenset(name for name, count in labels.items() if count) if isinstance(labels, dict) else frozenset(("energy", "forces", "stress"))
+
     def potential(self, device: str = "cpu") -> LinearPotential:
         """The same force field for molecular dynamics, with a neighbour list of its own."""
         if device not in ("auto", "cpu"):

@@ -183,7 +183,8 @@ class _Fit:
         weights = solution.weights.reshape(n_species, -1).copy()
         weights[:, 0] += self.offsets
         n_atoms = sum(len(self.frames[k]) for k in self.order[:self.n_read])
-        info = {"program": "Q-CAD", "params": to_dict(self.params), "frames": self.n_read, "atoms": n_atoms, "penalty": solution.strength, **calibration}
+        info = {"program": "Q-CAD", "params": to_dict(self.params), "frames": self.n_read, "atoms": n_atoms, "penalty": solution.strength,
+                "labels": self._label_counts(), **calibration}
         content = modelfile.to_bytes(LinearModel(self.basis, weights, self.params.repulsion, posterior, info))
         values: dict[str, Any] = {}
         known = [frame for frame in test if set(np.unique(frame.numbers)) <= set(self.basis.species)]
@@ -191,6 +192,11 @@ class _Fit:
             values |= score(modelfile.from_bytes(content), known).values()
         values |= {"n_parameters": weights.size, "wall_s": self.clock + time.perf_counter() - begun}
         return Result(values, True, warnings=self._warnings(test, known, posterior), settings=info, files={"model.qff": content})
+
+    def _label_counts(self) -> dict[str, int]:
+        """How many of the frames that were read carry each kind of label."""
+        read = [self.targets[k] for k in self.order[:self.n_read]]
+        return {"energy": len(read), "forces": sum(target.forces is not None for target in read), "stress": sum(target.stress is not None for target in read)}
 
     def _warnings(self, test: Sequence[Structure], known: Sequence[Structure], posterior: Posterior | None) -> tuple[str, ...]:
         found = []

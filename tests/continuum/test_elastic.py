@@ -273,3 +273,11 @@ def test_what_cannot_work_is_said_before_anything_runs():
         elastic_constants(bulk("Cu", "fcc", a=3.59), EMT(), strain=0.5)
     with pytest.raises(SetupError, match="Did you mean 'strain'"):
         elastic_constants(bulk("Cu", "fcc", a=3.59), EMT(), strian=0.01)
+
+
+def test_a_force_field_that_never_saw_a_stress_is_refused():
+    class Blind(EMT):
+        trained_on = frozenset(("energy", "forces"))
+
+    with pytest.raises(RefusedError, match="trained without stresses.*frames that carry a stress"):
+        elastic_constants(bulk("Cu", "fcc", a=3.59), Blind())

@@ -195,3 +195,15 @@ def test_line_agrees_with_polyfit():
     slope, error = line.slope()
     fit, covariance = np.polyfit(t - t[0], y - y[0], 1, cov=True)
     assert slope == pytest.approx(fit[0], rel=1e-6) and error == pytest.approx(np.sqrt(covariance[0, 0]), rel=1e-4)
+
+
+def test_frames_carry_the_static_stress_where_the_calculator_has_one():
+    from ase.calculators.emt import EMT
+    atoms = bulk("Cu", cubic=True)
+    steps = list(run(MDParams(steps=20, interval=10, timestep=2.0, temperature=300.0), {"structure": Structure.from_atoms(atoms), "calculator": EMT()}))
+    frames = [step.frame for step in steps if step.frame is not None]
+    assert len(frames) == 2
+    for frame in frames:
+        again = frame.copy()
+        again.calc = EMT()
+        assert frame.get_stress() == pytest.approx(again.get_stress(), abs=1e-12) and np.abs(frame.get_stress()).max() > 1e-5

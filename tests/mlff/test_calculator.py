@@ -139,3 +139,8 @@ def test_the_cell_relaxes(copper_fit):
     inputs = {"structure": Structure.from_atoms(atoms), "calculator": MLFF(copper_fit.files["model.qff"])}
     result = drain(relax(RelaxParams(cell="full", stress_tolerance=0.01), inputs))
     assert result.converged and result.structure.cell[0, 0] == pytest.approx(3.59, abs=0.02)
+
+
+def test_a_model_says_what_it_was_trained_on(copper_fit):
+    model = MLFF(copper_fit.files["model.qff"])
+    assert model.trained_on == {"energy", "forces", "stress"} and model.model.info["labels"]["stress"] > 0

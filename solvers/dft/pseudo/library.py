@@ -115,7 +115,7 @@ def default_cutoff(items: list[GTHEntry] | tuple[GTHEntry, ...]) -> float:
     for item, value in values.items():
         if value is None:
             raise SetupError(f"No recommended cutoff is known for {item.symbol} {item.name}: {cutoff_row(item).reason}.",
-                             hint="Give cutoff in eV (converge it first: qcad converge)."
+                             hint="Give cutoff in eV, one at which the energy no longer changes."
                              + softer_hint(item))
     return max(values.values())
 
