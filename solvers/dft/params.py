@@ -170,7 +170,7 @@ class DFTParams:
                                help="occupations: none, fermi-dirac:0.05eV, gaussian:…, methfessel-paxton:…, cold:…")
     pseudos: Pseudos = param(Pseudos(), help="gth = plain alias of each element, or choices like Mg=GTH-PBE-q2", group="physics")
     magmoms: tuple | None = param(None, unit="µB", help="initial magnetic moments, one per atom (only zeros until spin exists)", group="physics", advanced=True)
-    symmetry: bool = param(True, help="use space group and time reversal", group="basis")
+    symmetry: bool = param(True, help="use the space group; time reversal is used in any case", group="basis")
     precision: str = param("double", choices=("double",), help="arithmetic", group="run", advanced=True)
     device: str = param("auto", choices=("auto", "cpu", "cuda"), help="where the calculation runs", group="run")
     tolerance: float = param(1e-8, unit="eV/atom", low=1e-13, high=1e-1, help="energy error at which the self-consistent cycle stops", group="run")
