@@ -151,7 +151,8 @@ class Field:
                 return ()
             raise SetupError(tr("A value is needed."))
         if info.type in (int, float) and not hasattr(info.type, "coerce"):
-            return number_of(text, info.unit)
+            number = number_of(text, info.unit)
+            return int(number) if info.type is int and float(number).is_integer() else number
         if info.type is tuple:
             return tuple(_item(part) for part in re.split(r"[;,]\s*|\s+", text.strip("()[] ")) if part)
         return text

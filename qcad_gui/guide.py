@@ -5,6 +5,8 @@ from __future__ import annotations
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QHBoxLayout, QMenu, QPushButton, QWidget
 
+from solvers.core.nodes import Node
+
 from . import looks
 from .commands import BY_ID
 from .session import Session
@@ -21,16 +23,32 @@ _STRUCTURE = ("file.open", "build.bulk", "build.crystal", "file.examples")
 
 
 def done_stages(session: Session) -> set[str]:
-    """Which stages the project has behind it."""
-    runs = [node.payload for node in session.nodes.values() if node.kind == "run" and isinstance(node.payload, dict)]
+    """Which stages the current structure and all that was made from it have behind them (the whole project when nothing is current)."""
+    nodes = _family(session)
+    runs = [node.payload for node in nodes if node.kind == "run" and isinstance(node.payload, dict)]
     good = {run.get("task") for run in runs if run.get("converged", True) and not run.get("refused")}
-    done = {"structure"} if any(node.kind == "structure" for node in session.nodes.values()) else set()
+    done = {"structure"} if any(node.kind == "structure" for node in nodes) else set()
     done |= {"relax"} & good
-    if "elastic" in good or any(node.kind == "material" for node in session.nodes.values()):
+    if "elastic" in good or any(node.kind == "material" for node in nodes):
         done.add("elastic")
-    if session.decks_written:
+    if session.decks_written and "elastic" in done:
         done.add("deck")
     return done
+
+
+def _family(session: Session) -> list[Node]:
+    """Every node with the same root as the current one: the relaxation of one crystal says nothing about another."""
+
+    def root(node: Node) -> str:
+        while node.parent in session.nodes:
+            node = session.nodes[node.parent]
+        return node.id
+
+    current = session.node()
+    if current is None:
+        return list(session.nodes.values())
+    head = root(current)
+    return [node for node in session.nodes.values() if root(node) == head]
 
 
 def next_step(session: Session) -> str:

@@ -27,6 +27,7 @@ class Stage(QObject):
         self.session, self.view = session, view
         self._shown: Structure | None = None
         self._preview: Structure | None = None
+        self._building = False  # what is shown is a preview in the place of the structure
         self._forces: Any = None
         self._field: tuple[Any, Any, float] = (None, None, 1.0)
         self._surface: Any = None
@@ -89,9 +90,11 @@ class Stage(QObject):
     def _show(self, structure: Structure | None, playing: bool) -> None:
         before, self._shown = self._shown, structure
         same = before is not None and structure is not None and len(before) == len(structure) and np.array_equal(before.numbers, structure.numbers)
-        if self.session.preview is structure is not None:  # something new that is being built: all of it is shown
+        building, self._building = self._building, self.session.preview is structure is not None
+        if building or self._building:  # something new that is being built, or what was there before it: all of it is shown
             self._settle.stop()
             self.view.set_structure(structure, keep_camera=False)
+            self.view.set_selection(self.session.selection)
         elif playing and same:
             self.view.show_frame(structure.positions, structure.cell)
             self._settle.start()

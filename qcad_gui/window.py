@@ -291,8 +291,15 @@ class MainWindow(QMainWindow):
             words.insert(0, tr("working…"))
         self.busy.setText(" · ".join(words))
         self.guide.refresh()
-        if session.nodes and self.pages.currentWidget() is self.welcome and not self.welcome.asked:
+        on_welcome = self.pages.currentWidget() is self.welcome
+        if on_welcome and (session.preview is not None or (session.nodes and not self.welcome.asked)):  # a preview must be seen
             self.pages.setCurrentWidget(self.scene_page)
+        elif not on_welcome and self.welcome.asked and not session.nodes and not session.dispatcher.working and not self._building():
+            self.pages.setCurrentWidget(self.welcome)  # the first crystal was not built after all
+
+    def _building(self) -> bool:
+        """True while a dialog with a preview is open."""
+        return any(name in self.dialogs and self.dialogs[name].isVisible() for name in _BESIDE)
 
     def _became_current(self, node_id: str) -> None:
         node = self.session.node(node_id)

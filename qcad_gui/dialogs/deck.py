@@ -97,7 +97,7 @@ class DeckDialog(Dialog):
         column.addWidget(self.passed)
         column.addWidget(self.verdict)
         self.body.addLayout(column, 1)
-        self.resize(760, 680)
+        self.resize(840, 680)
         self._pause = QTimer(self)
         self._pause.setSingleShot(True)
         self._pause.setInterval(_PAUSE)

@@ -327,8 +327,9 @@ class SceneView(QWidget):
     def set_preview(self, structure: Structure | None) -> None:
         """A ghost of what a builder is about to make."""
         if self.drawing is not None:
+            over = structure is not None or self.drawing.preview is not None  # its end leaves the camera as far away as it needed
             self.drawing.set_preview(structure)
-            if structure is not None:
+            if over:
                 self.drawing.fit()
         self._show_message()
         self.changed()

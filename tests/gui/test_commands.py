@@ -139,3 +139,42 @@ def test_a_refused_result_is_no_stage_done(window, session, silicon):
     good = Node.new("run", "again", {"job": "j2", "task": "elastic", "converged": True, "refused": ""}, parent=start, made_by="j2")
     session.import_nodes([good])
     assert done_stages(session) == {"structure", "elastic"}
+
+
+def test_stages_of_one_crystal_say_nothing_about_another(window, session, silicon, copper):
+    from qcad_gui.guide import done_stages
+    from solvers.core.nodes import Node
+    start = session.add("structure", "Cu4", copper)
+    session.import_nodes([Node.new("run", "Cu4 Relaxation", {"job": "j1", "task": "relax", "converged": True, "refused": ""}, parent=start, made_by="j1")])
+    assert done_stages(session) == {"structure", "relax"}
+    session.decks_written.append("copper.inp")
+    session.add("structure", "Si2", silicon)
+    assert done_stages(session) == {"structure"} and "relax" in next_step(session)
+    session.set_current(start)
+    assert done_stages(session) == {"structure", "relax"}, "a deck is of a material"
+
+
+def test_the_first_crystal_is_seen_while_it_is_set_up(window, session, qtbot, calm):
+    assert window.pages.currentWidget() is window.welcome
+    window.run_command("build.bulk")
+    dialog = window.dialogs["builder"]
+    qtbot.waitUntil(lambda: session.preview is not None, timeout=20_000)
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.scene_page, timeout=5000)
+    dialog.reject()
+    qtbot.waitUntil(lambda: window.pages.currentWidget() is window.welcome, timeout=10_000)
+    window.run_command("build.bulk")
+    qtbot.waitUntil(lambda: session.preview is not None, timeout=20_000)
+    window.dialogs["builder"].accept()
+    qtbot.waitUntil(lambda: len(session.nodes) == 1, timeout=20_000)
+    calm(session)
+    qtbot.wait(100)
+    assert window.pages.currentWidget() is window.scene_page
+
+
+def test_a_preview_that_is_given_up_leaves_the_structure_in_the_picture(window, session, silicon, copper):
+    session.add("structure", "Si2", silicon)
+    session.set_preview(copper, ghost=False)
+    window.view.calls.clear()
+    session.set_preview(None)
+    shown = [(args[0], kwargs) for name, args, kwargs in window.view.calls if name == "set_structure"]
+    assert shown == [(silicon, {"keep_camera": False})]

@@ -140,3 +140,15 @@ def test_a_binding_of_numbers(qtbot, session):
     Binding(box, lambda: session.display.opacity, lambda value: session.set_display(opacity=value), session.display_changed)
     box.setValue(0.25)
     assert session.display.opacity == 0.25
+
+
+def test_whole_numbers_stay_whole(session):
+    from qcad_gui.forms import ParamsForm
+    from qcad_gui.session import python_of
+    from solvers.build import builder
+    form = ParamsForm(builder("vacancy").params_class())
+    form.set_values({"count": 2})
+    assert python_of("vacancy", form.given(), True) == "atoms = build.vacancy(atoms, count=2)"
+    form.fields["count"].widget.setText("1.5")
+    form.fields["count"].widget.textEdited.emit("1.5")
+    assert "1.5" in form.verdict() or "whole" in form.verdict()
