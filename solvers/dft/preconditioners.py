@@ -1,8 +1,8 @@
 """Density-mixing preconditioners: approximate inverse dielectric functions, applied to packed residuals.
 
-`none` for vacuum-like cells; a model dielectric function for insulators; Kerker for metals (Phys. Rev. B 23, 3082 (1981)). `choose` picks one from the
-spectrum and says why. The insulator's ε₀ is Penn's estimate 1 + (ω_p/E_gap)² (Phys. Rev. 128, 2093 (1962)) with the mean direct gap: with much vacuum ω_p is
-small and ε₀ tends to 1, so atoms and molecules in boxes get no preconditioning by themselves.
+`none` for vacuum-like cells; a model dielectric function for insulators; Kerker for metals (Phys. Rev. B 23, 3082 (1981)); the local density of states
+(`ldos.py`) for metals with vacuum. `choose` picks one from the spectrum and says why. The insulator's ε₀ is Penn's estimate 1 + (ω_p/E_gap)² (Phys. Rev. 128,
+2093 (1962)) with the mean direct gap: with much vacuum ω_p is small and ε₀ tends to 1, so molecules in boxes get no preconditioning by themselves.
 """
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .ldos import empty_share
 from .mixing import AndersonMixer
 from .model import Model
 
@@ -22,6 +23,8 @@ Precondition = Callable[[torch.Tensor], torch.Tensor]
 _GAP = 0.01
 #: Kerker wavenumber, 1/bohr (1.5 1/Å: G. Kresse, J. Furthmüller, Phys. Rev. B 54, 11169 (1996))
 KERKER = 0.8
+#: share of the cell without density of states at the Fermi energy above which a metal is a slab, wire or cluster: bulk metals have 0 to 0.02, slabs 0.3
+_VACUUM = 0.1
 #: Penn's average gap in units of the mean direct gap over the k-points (silicon: 4.8 eV against 3.2 eV)
 _PENN = 1.5
 #: average gap (Ha) assumed where empty bands are not computed
@@ -30,7 +33,8 @@ _TYPICAL_GAP = 0.2
 
 @dataclass(frozen=True)
 class Choice:
-    """Which preconditioner and why, as data: kind "none", "dielectric" or "Kerker", reason in words, the dielectric constant or the wavenumber in 1/bohr."""
+    """Which preconditioner and why, as data: kind "none", "dielectric", "Kerker" or "LDOS", reason in words, the dielectric constant or the wavenumber
+    in 1/bohr."""
 
     kind: str
     reason: str
@@ -38,7 +42,9 @@ class Choice:
 
 
 def operator(choice: Choice, mixer: AndersonMixer) -> Precondition:
-    """The map of packed residuals that `choice` means; dielectric: 1/ε(G) with ε(G) = 1 + 1/(1/(ε₀−1) + G²/k²), k = 1/bohr; Kerker: G²/(G² + k²)."""
+    """The map of packed residuals that `choice` means, "LDOS" excepted (`ldos.screen`). Dielectric: 1/ε(G) with ε(G) = 1 + 1/(1/(ε₀−1) + G²/k²),
+    k = 1/bohr; Kerker: G²/(G² + k²).
+    """
     if choice.kind == "none":
         return lambda r: r
     G2 = mixer.pack(mixer.grid.G2)
@@ -54,18 +60,24 @@ def penn_constant(n_electrons: float, volume: float, gap: float) -> float:
     return 1.0 + 4.0 * math.pi * n_electrons / volume / gap**2
 
 
-def choose(model: Model, volume: float, weights: np.ndarray, eigenvalues: np.ndarray) -> Choice:
-    """The preconditioner that a spectrum (K, bands) Ha with k-point weights asks for; volume in bohr³."""
+def choose(model: Model, volume: float, weights: np.ndarray, eigenvalues: np.ndarray, levels: Callable[[], torch.Tensor]) -> Choice:
+    """The preconditioner that a spectrum (K, bands) Ha with k-point weights asks for; volume in bohr³; levels: makes the local density of states
+    where it is needed."""
     filled = round(model.n_electrons / 2)
     e = np.sort(eigenvalues, axis=1)
     whole = abs(filled - model.n_electrons / 2) < 1e-9
     if e.shape[1] <= filled:
         return Choice("dielectric", "no empty bands", penn_constant(model.n_electrons, volume, _TYPICAL_GAP))
     if not whole:
-        return Choice("Kerker", "partly filled bands", KERKER)
+        return _metal("partly filled bands", levels())
     indirect = float(e[:, filled].min() - e[:, filled - 1].max())
     if indirect < _GAP and model.smearing != "none":
-        return Choice("Kerker", f"no gap: {indirect:.3f} Ha", KERKER)
+        return _metal(f"no gap: {indirect:.3f} Ha", levels())
     direct = max(float((weights * (e[:, filled] - e[:, filled - 1])).sum()), 0.05)
     constant = min(penn_constant(model.n_electrons, volume, _PENN * direct), 15.0)
     return Choice("dielectric", f"gap {indirect:.3f} Ha, dielectric constant about {constant:.1f}", constant)
+
+
+def _metal(reason: str, ldos: torch.Tensor) -> Choice:
+    empty = empty_share(ldos)
+    return Choice("LDOS", f"{reason}, {empty:.0%} of the cell empty") if empty > _VACUUM else Choice("Kerker", reason, KERKER)

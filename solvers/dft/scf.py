@@ -4,12 +4,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 import torch
 
 from ..core.errors import NonFiniteError
 from . import preconditioners
 from .eigen.davidson import Bands, davidson
+from .ldos import local_density_of_states, screen
 from .mixing import AndersonMixer
 from .problem import Problem
 from .smearing import missing_bands, occupy
@@ -100,13 +102,16 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         if added > 0:
             texts.append(f"{added} bands added: the highest one was still partly filled")
         converged = state.accuracy < tolerance and slack < _SLACK * tolerance and added <= 0
+        # fresh in every step, so that a resumed cycle needs no copy of it; `bands`, because `state.orbitals` may have grown
+        levels = partial(local_density_of_states, problem, [item.orbitals for item in bands], eigenvalues, fermi)
         if state.step <= 2:
-            state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy())
+            state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy(), levels)
             if state.step == 2:
                 texts.append(f"mixing: {state.choice.kind} ({state.choice.reason})")
         if not converged:
             texts += _steady(state)
-            state.rho = mixer.next(rho_in, rho_out, preconditioners.operator(state.choice, mixer))
+            precondition = preconditioners.operator(state.choice, mixer) if state.choice.kind != "LDOS" else partial(screen, mixer, levels())
+            state.rho = mixer.next(rho_in, rho_out, precondition)
         yield SCFStep(state.step, free, state.accuracy, fermi, "; ".join(texts))
         if converged or state.step >= max_steps:
             return GroundState(rho_in, rho_out, [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state)
@@ -167,4 +172,7 @@ def _steady(state: SCFState) -> list[str]:
     elif state.choice.kind == "dielectric":
         state.choice = preconditioners.Choice("Kerker", "after growth of the error", preconditioners.KERKER)
         text += ", Kerker mixing"
+    elif state.choice.kind == "Kerker":
+        state.choice = preconditioners.Choice("LDOS", "after growth of the error")
+        text += ", mixing by the local density of states"
     return [text]
