@@ -89,6 +89,19 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
+#: choices whose name in a params class says too little in a list
+_CHOICES: dict[Any, str] = {
+    "l12": mark("L1₂ (Ni₃Al)"),
+    "b2": mark("B2 (NiAl)"),
+    "sc": mark("simple cubic"),
+    "bct": mark("bct (tetragonal)"),
+    "nve": mark("NVE (constant energy)"),
+    "nvt": mark("NVT (Langevin thermostat)"),
+    "lbfgs": "L-BFGS",
+    "fire": "FIRE",
+}
+
+
 class Field:
     """One parameter: its widget, how to read and how to set it."""
 
@@ -101,7 +114,7 @@ class Field:
         elif info.choices:
             self.widget = QComboBox(parent)
             for choice in ((None,) if info.optional else ()) + tuple(info.choices):
-                self.widget.addItem(tr("automatic") if choice is None else tr(str(choice)), choice)
+                self.widget.addItem(tr("automatic") if choice is None else tr(_CHOICES.get(choice, str(choice))), choice)
             self.widget.currentIndexChanged.connect(lambda _: edited())
         else:
             self.widget = QLineEdit(parent)

@@ -387,7 +387,8 @@ class Session(QObject):
             if tool.needs_structure and not new and self.editable:
                 self.commit(structure, title, python=python)
             else:
-                self.add("structure", structure.formula or title, structure, parent=node_id if tool.needs_structure else "", made_by=python)
+                asked = str(values.get("symbol", "")) if name == "bulk" and len(set(structure.symbols)) > 1 else ""  # Ni3Al, not AlNi3
+                self.add("structure", asked or structure.formula or title, structure, parent=node_id if tool.needs_structure else "", made_by=python)
                 self.echo(python)
             if done is not None:
                 done(structure)

@@ -197,7 +197,7 @@ QToolButton {{ border: 1px solid transparent; border-radius: 4px; padding: {SMAL
 QToolButton:hover {{ background: {theme.alternate}; border-color: {theme.border}; }}
 QToolButton:checked, QToolButton:pressed {{ background: {theme.accent}; color: {theme.on_accent}; }}
 QToolButton:focus {{ border-color: {theme.accent}; }}
-QDockWidget::title {{ padding: {SMALL}px {MEDIUM}px; background: {theme.alternate}; border-bottom: 1px solid {theme.border}; }}
+QDockWidget::title {{ padding: 0 {MEDIUM}px; background: {theme.alternate}; border-bottom: 1px solid {theme.border}; }}
 QStatusBar {{ border-top: 1px solid {theme.border}; }}
 QMainWindow::separator {{ background: {theme.border}; width: 1px; height: 1px; }}
 QLabel[role="muted"] {{ color: {theme.muted}; }}

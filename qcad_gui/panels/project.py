@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from PySide6.QtCore import QPoint, QSignalBlocker, Qt
 from PySide6.QtWidgets import QLabel, QMenu, QTreeWidget, QTreeWidgetItem, QVBoxLayout, QWidget
 
@@ -22,7 +24,9 @@ KINDS = {
     "note": mark("Note"),
 }
 _ICONS = {"structure": "bulk", "trajectory": "play", "field": "field", "run": "run", "material": "elastic", "note": "note"}
-
+#: what jobs call the nodes they make
+_PARTS = (mark("structure"), mark("material"), mark("density"))
+_FORMULA = re.compile(r"([A-Z][a-z]?\d*)+")
 
 _SHOWN = Qt.ItemDataRole.UserRole + 1
 
@@ -94,7 +98,10 @@ class ProjectPanel(Panel):
             formula = parent.payload.formula if isinstance(parent.payload, Structure) else ""
             for prefix in (f"{parent.name}: ", f"{parent.name} ", f"{formula} " if formula else ""):
                 if prefix and name.startswith(prefix) and len(name) > len(prefix):
-                    return name[len(prefix) :]
+                    return tr(name[len(prefix) :])
+            first, _, rest = name.partition(" ")
+            if node.kind == "run" and rest and _FORMULA.fullmatch(first):  # a run of a run's structure
+                return rest
         return name
 
     def _tip(self, node) -> str:

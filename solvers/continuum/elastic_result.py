@@ -101,7 +101,7 @@ def _material(study: Study, best: Fit, residuals: dict[int, float]) -> Material:
         "clamped_stiffness_pa": None if clamped is None else clamped.tolist(),
         "error_sources": ["fit", "amplitude", *(["cutoff", "k-mesh"] if has_basis(study.calculator) else [])]}
     return Material(best.stiffness * GPA_PASCAL, density=float(atoms.get_masses().sum() / volume * AMU_PER_ANGSTROM3_KG_M3),
-                    name=atoms.get_chemical_formula(empirical=True) or "material",
+                    name=atoms.get_chemical_formula(mode="metal", empirical=True) or "material",
                     validity=(0.0, 0.0), lattice=study.crystal.lattice, covariance=error_terms(study, points, best), provenance=note,
                     atoms_per_volume=len(atoms) / (volume * 1e-30))
 

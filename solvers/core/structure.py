@@ -128,10 +128,10 @@ class Structure:
 
     @property
     def formula(self) -> str:
-        """Chemical formula in Hill order."""
+        """Chemical formula as people write it: metals first (TiN, NaCl), then carbon, hydrogen, the others by letter."""
         from ase.symbols import Symbols
 
-        return Symbols(self.numbers).get_chemical_formula() if len(self) else ""
+        return Symbols(self.numbers).get_chemical_formula(mode="metal") if len(self) else ""
 
     @property
     def fingerprint(self) -> str:

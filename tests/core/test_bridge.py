@@ -48,7 +48,7 @@ def test_structures_come_through(tmp_path, kind):
     folder.mkdir()
     structure = read_structure(make(folder, kind))
     expected = salt()
-    assert structure.formula == "Cl4Na4"
+    assert structure.formula == "Na4Cl4"
     if kind != "xyz":
         np.testing.assert_allclose(np.sort(np.linalg.norm(structure.cell, axis=1)), [5.6] * 3, atol=1e-4)
     distance = structure.positions - expected.positions
@@ -77,7 +77,7 @@ def test_trajectories_come_with_their_results(tmp_path, kind):
 
 def test_fields(tmp_path):
     structure, field = read_field(make(tmp_path, "cube"))
-    assert structure.formula == "Cl4Na4" and field.shape == (4, 5, 6) and field.unit == "e/Å³"
+    assert structure.formula == "Na4Cl4" and field.shape == (4, 5, 6) and field.unit == "e/Å³"
     np.testing.assert_allclose(field.cell, np.eye(3) * 5.6, atol=1e-4)
     values = FILES["cube"][1]["data"]
     np.testing.assert_allclose(field.values[0] / field.values[0].max(), values / values.max(), rtol=1e-4)

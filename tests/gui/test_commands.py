@@ -178,3 +178,17 @@ def test_a_preview_that_is_given_up_leaves_the_structure_in_the_picture(window, 
     session.set_preview(None)
     shown = [(args[0], kwargs) for name, args, kwargs in window.view.calls if name == "set_structure"]
     assert shown == [(silicon, {"keep_camera": False})]
+
+
+def test_compounds_are_named_as_people_write_them(window, session, calm, qtbot):
+    from qcad_gui.panels.project import ProjectPanel
+    from solvers.core.nodes import Node
+    session.build("bulk", {"symbol": "Ni3Al", "structure": "l12", "a": 3.57}, new=True)
+    qtbot.waitUntil(lambda: session.structure is not None, timeout=20_000)
+    assert session.node().name == "Ni3Al"
+    session.build("bulk", {"symbol": "TiN", "structure": "rocksalt", "a": 4.24}, new=True)
+    qtbot.waitUntil(lambda: session.node().name == "TiN", timeout=20_000)
+    assert session.structure.formula == "TiN"
+    above = Node.new("run", "TiN Relaxation", {"task": "relax"}, made_by="j1")
+    assert ProjectPanel._shown_name(Node.new("run", "TiN Molecular dynamics", {"task": "md"}, parent=above.id), above) == "Molecular dynamics"
+    assert ProjectPanel._shown_name(Node.new("structure", "TiN Relaxation: structure", None, parent=above.id), above) == "structure"

@@ -42,5 +42,5 @@ def test_the_program_opens_its_file_and_ends(qapp, tmp_path, monkeypatch):
         gc.enable()
         gc.unfreeze()
     assert code == 0
-    assert seen["formula"] == "ClNa" and seen["name"] == "salt" and seen["visible"] and seen["available"] and seen["std"] > 5
+    assert seen["formula"] == "NaCl" and seen["name"] == "salt" and seen["visible"] and seen["available"] and seen["std"] > 5
     assert not seen["collecting"] and seen["hook"]
