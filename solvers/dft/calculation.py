@@ -101,6 +101,18 @@ class Calculation:
         return energy_module.energies(self.problem, self.ground)
 
     @property
+    def warnings(self) -> tuple[str, ...]:
+        """The plan's warnings and what the ground state itself shows to be doubtful, in words."""
+        notes = list(self.plan.warnings)
+        e, filled = self.ground.eigenvalues, round(self.problem.model.n_electrons / 2)
+        if self.problem.model.smearing == "none" and filled < e.shape[1]:
+            overlap = float(e[:, :filled].max() - e[:, filled:].min())
+            if overlap > 0.0:
+                notes.append(f"Fixed occupations filled {filled} bands at every k-point although filled and empty bands overlap by "
+                             f"{overlap * HARTREE_EV:.2g} eV: this is not the ground state. Give a smearing, e.g. fermi-dirac:0.05eV.")
+        return tuple(notes)
+
+    @property
     def energy_at_zero(self) -> float:
         """Energy extrapolated to zero smearing, Ha."""
         return to_zero(self.problem.model.smearing, self.energies.free, self.energies.entropy)

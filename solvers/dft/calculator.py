@@ -52,7 +52,7 @@ class DFT(Calculator):
         energy, free = calculation.energy_at_zero, calculation.energies.free
         self.results.update(energy=energy * HARTREE_EV, free_energy=free * HARTREE_EV, fermi_energy=calculation.ground.fermi_energy * HARTREE_EV,
                             converged=calculation.ground.converged,
-                            iterations=calculation.state.step, grid=calculation.plan.shape, warnings=calculation.plan.warnings)
+                            iterations=calculation.state.step, grid=calculation.plan.shape, warnings=calculation.warnings)
         if "forces" in properties:
             forces = calculation.forces * HARTREE_PER_BOHR_EV_ANGSTROM
             self.results.update(forces=forces, mean_force=forces.mean(0))

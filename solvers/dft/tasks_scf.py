@@ -57,7 +57,7 @@ def _result(calculation: Calculation, wall: float) -> Result:
     forces = calculation.forces * HARTREE_PER_BOHR_EV_ANGSTROM
     tensor = calculation.stress * HARTREE_PER_BOHR3_EV_ANGSTROM3
     pulay = calculation.pulay_stress * HARTREE_PER_BOHR3_EV_ANGSTROM3
-    warnings = list(plan.warnings)
+    warnings = list(calculation.warnings)
     if not ground.converged:
         warnings.append(f"Not converged after {state.step} steps: the energy is uncertain by about {state.accuracies[-1] * HARTREE_EV:.2g} eV.")
     if abs(pulay) * EV_PER_ANGSTROM3_GPA > _PULAY_WARNING:
