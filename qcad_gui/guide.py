@@ -27,7 +27,7 @@ def done_stages(session: Session) -> set[str]:
     nodes = _family(session)
     runs = [node.payload for node in nodes if node.kind == "run" and isinstance(node.payload, dict)]
     good = {run.get("task") for run in runs if run.get("converged", True) and not run.get("refused")}
-    done = {"structure"} if any(node.kind == "structure" for node in nodes) else set()
+    done = {"structure"} if any(node.kind in ("structure", "trajectory") for node in nodes) else set()
     done |= {"relax"} & good
     if "elastic" in good or any(node.kind == "material" for node in nodes):
         done.add("elastic")

@@ -12,6 +12,7 @@ from solvers.core.structure import Structure
 from solvers.core.units import GPA_PASCAL
 
 from . import looks
+from .scene.styles import drawable
 from .session import Session
 from .translate import tr
 
@@ -85,7 +86,7 @@ class Stage(QObject):
                 self.view.set_surface(None)
             else:
                 points, triangles, values = surface
-                self.view.set_surface(points / GPA_PASCAL, triangles, values / GPA_PASCAL, title=tr("Young's modulus / GPa"))
+                self.view.set_surface(points / GPA_PASCAL, triangles, values / GPA_PASCAL, title=drawable(tr("Young's modulus / GPa"), "E / GPa"))
 
     def _show(self, structure: Structure | None, playing: bool) -> None:
         before, self._shown = self._shown, structure

@@ -24,7 +24,7 @@ from .isosurface import default_level, isosurface, slice_plane
 from .legend import ColourBar
 from .pick import Projector, visible
 from .shapes import Arrows, Dots, Lines, Spheres, Sticks, Surface, Texts, vtk_array
-from .styles import DOTS_ABOVE, Style, element_colours, map_colours, paler, per_atom_value, radii, value_range
+from .styles import DOTS_ABOVE, Style, drawable, element_colours, map_colours, paler, per_atom_value, radii, value_range
 from .triad import Triad
 
 __all__ = ["Drawing", "Drawn", "vtk_array"]
@@ -357,7 +357,7 @@ class Drawing:
             return element_colours(self.structure.numbers)
         numbers = per_atom_value(values)
         low, high = self.style.colour_range or value_range(numbers)
-        self.bar.set(self.style.colour_map, low, high, tr("force, eV/Å") if by == "force" else by, rgb(self.theme.view_text), 13)
+        self.bar.set(self.style.colour_map, low, high, drawable(tr("force, eV/Å"), "|F|, eV/Å") if by == "force" else by, rgb(self.theme.view_text), 13)
         return map_colours(numbers, self.style.colour_map, low, high)
 
     def _bonds_wanted(self) -> bool:

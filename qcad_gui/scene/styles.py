@@ -12,6 +12,7 @@ REPRESENTATIONS = ("ball and stick", "space filling", "sticks", "dots")
 COLOURINGS = ("element", "force", "array")
 #: above this many drawn atoms every representation but dots becomes dots
 DOTS_ABOVE = 100_000
+_LATIN_END = 0x250  # code point after the last Latin letter
 _UNKNOWN_RADIUS = 1.5  # Å, where the tables know nothing
 _TABLE_GAP = 0.2  # what ASE's covalent table holds for elements without data
 
@@ -131,6 +132,11 @@ def map_colours(values: np.ndarray, name: str, low: float, high: float) -> np.nd
     out = np.stack([np.interp(place, np.arange(len(control)), control[:, k]) for k in range(3)], axis=-1)
     out[~finite] = 128
     return np.rint(out).astype(np.uint8)
+
+
+def drawable(text: str, symbol: str) -> str:
+    """`text`, or `symbol` where the scene's own font lacks its letters: it knows Latin ones only and would leave the others out."""
+    return text if all(ord(letter) < _LATIN_END for letter in text) else symbol
 
 
 def lookup_table(name: str, size: int = 256) -> np.ndarray:

@@ -192,3 +192,10 @@ def test_compounds_are_named_as_people_write_them(window, session, calm, qtbot):
     above = Node.new("run", "TiN Relaxation", {"task": "relax"}, made_by="j1")
     assert ProjectPanel._shown_name(Node.new("run", "TiN Molecular dynamics", {"task": "md"}, parent=above.id), above) == "Molecular dynamics"
     assert ProjectPanel._shown_name(Node.new("structure", "TiN Relaxation: structure", None, parent=above.id), above) == "structure"
+
+
+def test_an_opened_trajectory_is_a_structure_to_begin_with(session):
+    from qcad_gui.guide import done_stages
+    from solvers.core.nodes import Node
+    session.import_nodes([Node.new("trajectory", "film", (), made_by="opened")])
+    assert done_stages(session) == {"structure"}

@@ -61,3 +61,8 @@ def test_ranges_are_never_of_zero_width():
         low, high = styles.value_range(values)
         assert high > low
     assert styles.per_atom_value(np.array([[3.0, 4.0, 0.0]])) == pytest.approx([5.0])
+
+
+def test_texts_the_scene_has_no_letters_for_become_symbols():
+    assert styles.drawable("force, eV/Å", "|F|") == "force, eV/Å"
+    assert styles.drawable("杨氏模量 / GPa", "E / GPa") == "E / GPa"
