@@ -408,6 +408,18 @@ COMMANDS: tuple[Command, ...] = (
         scope="scene",
     ),
     Command(
+        "view.velocities",
+        mark("Velocities"),
+        "view",
+        _toggle("velocities"),
+        "Shift+V",
+        mark("Show velocities as arrows"),
+        "",
+        lambda session: has_shown(session) and "velocities" in session.shown.arrays,
+        _shows("velocities"),
+        scope="scene",
+    ),
+    Command(
         "view.field",
         mark("Density isosurface"),
         "view",

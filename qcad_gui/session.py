@@ -37,6 +37,7 @@ class Display:
 
     style: Style = Style()
     forces: bool = False
+    velocities: bool = False
     field: bool = False
     level: float | None = None  # isosurface, in the field's unit; None = the scene's own choice
     opacity: float = 0.5

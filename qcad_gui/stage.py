@@ -30,6 +30,7 @@ class Stage(QObject):
         self._preview: Structure | None = None
         self._building = False  # what is shown is a preview in the place of the structure
         self._forces: Any = None
+        self._velocities: Any = None
         self._field: tuple[Any, Any, float] = (None, None, 1.0)
         self._surface: Any = None
         self._style = session.display.style
@@ -75,6 +76,10 @@ class Stage(QObject):
         if forces is not self._forces:
             self._forces = forces
             self.view.set_forces(forces)
+        velocities = base.arrays.get("velocities") if display.velocities and base is not None else None  # Å/fs
+        if velocities is not self._velocities:
+            self._velocities = velocities
+            self.view.set_velocities(velocities)
         field = (session.field, display.level, display.opacity) if display.field and session.field is not None else (None, None, 1.0)
         if field[0] is not self._field[0] or field[1:] != self._field[1:]:
             self._field = field

@@ -31,6 +31,8 @@ __all__ = ["Drawing", "Drawn", "vtk_array"]
 
 #: labels above this number of atoms would be a grey carpet and are left out, with a note
 LABEL_LIMIT = 2000
+#: eV/Å; below this every force is rounding
+FORCE_NOISE = 1e-6
 _FACE_LIMIT = 20_000  # atoms; above, nobody sees which ones stand on a face
 _TRIAD_SIZE = 124  # device-independent pixels
 
@@ -419,11 +421,14 @@ class Drawing:
         return values
 
     def _draw_vectors(self) -> None:
-        for arrows, values, scale, colour in (
-            (self.force_arrows, self.forces, self.style.force_scale, self.theme.force),
-            (self.velocity_arrows, self.velocities, self.style.velocity_scale, self.theme.velocity),
+        self._notes.pop("forces", None)
+        if self.forces is not None and not self._hidden() and not _above_noise(self.forces, FORCE_NOISE):
+            self._notes["forces"] = tr("No forces are drawn: all are below {limit:g} eV/Å.", limit=FORCE_NOISE)
+        for arrows, values, scale, colour, noise in (
+            (self.force_arrows, self.forces, self.style.force_scale, self.theme.force, FORCE_NOISE),
+            (self.velocity_arrows, self.velocities, self.style.velocity_scale, self.theme.velocity, 0.0),
         ):
-            if values is None or self._hidden():
+            if values is None or self._hidden() or not _above_noise(values, noise):  # scaled to 2 Å, noise would look like forces
                 arrows.set(np.zeros((0, 3)), np.zeros((0, 3)), rgb(colour))
                 continue
             vectors = self.arrow_lengths(values, scale)[self.drawn.owner]
@@ -543,6 +548,11 @@ class Drawing:
         points, triangles = item["points"], item["triangles"]
         self.body.set(points, triangles, normals=_point_normals(points, triangles), colours=map_colours(item["values"], item["colour_map"], low, high))
         self.bar.set(item["colour_map"], low, high, item["title"], rgb(self.theme.view_text), 13)
+
+
+def _above_noise(values: np.ndarray, noise: float) -> bool:
+    """True when one of the vectors (N, 3) is longer than `noise`."""
+    return bool(np.linalg.norm(values, axis=1).max(initial=0.0) > noise)
 
 
 def _inside_angle(points: np.ndarray) -> np.ndarray:

@@ -94,7 +94,7 @@ def test_every_possible_command_runs(window, session, silicon, qtbot, calm, monk
         if command.menu == "play":
             session.set_frames(Trajectory.from_frames([silicon, silicon]), at=0)
         if not command.enabled(session):
-            assert command.id.startswith("results.") or command.id in ("edit.redo",), command.id
+            assert command.id.startswith("results.") or command.id in ("edit.redo", "view.velocities"), command.id
             continue
         window.run_command(command.id)
         ran += 1
@@ -199,3 +199,19 @@ def test_an_opened_trajectory_is_a_structure_to_begin_with(session):
     from solvers.core.nodes import Node
     session.import_nodes([Node.new("trajectory", "film", (), made_by="opened")])
     assert done_stages(session) == {"structure"}
+
+
+def test_velocities_of_a_structure_are_shown_as_arrows(window, session, copper):
+    import numpy as np
+    moving = copper.with_(arrays={"velocities": np.full((4, 3), 0.01)})
+    session.add("structure", "still", copper)
+    window.refresh()
+    assert not window.actions_by_id["view.velocities"].isEnabled()
+    session.add("structure", "moving", moving)
+    window.refresh()
+    window.run_command("view.velocities")
+    assert session.display.velocities and window.actions_by_id["view.velocities"].isChecked()
+    told = [args[0] for name, args, _ in window.view.calls if name == "set_velocities"]
+    assert len(told) == 1 and np.array_equal(told[0], moving.arrays["velocities"])
+    window.run_command("view.velocities")
+    assert [args[0] for name, args, _ in window.view.calls if name == "set_velocities"][-1] is None

@@ -368,3 +368,11 @@ def test_odd_structures_are_drawn_without_a_word(drawing, shoot, name):
         picture.fit()
         pixels = camera.projector(picture.plotter.camera, 400, 300).project(picture.drawn.positions)
         assert (pixels > -1).all() and (pixels < [401, 301]).all()
+
+
+def test_rounding_is_not_drawn_as_forces(drawing, silicon):
+    picture = drawing(silicon)
+    picture.set_forces(np.full((8, 3), 1e-16))
+    assert not picture.force_arrows.shafts.actor.GetVisibility() and "below 1e-06 eV/Å" in picture.notes[0]
+    picture.set_forces(np.full((8, 3), 1e-3))
+    assert picture.force_arrows.shafts.actor.GetVisibility() and not picture.notes
