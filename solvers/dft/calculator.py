@@ -49,6 +49,7 @@ class DFT(Calculator):
         if system_changes or self.calculation is None or self.calculation.ground is None:
             self._solve(Structure.from_atoms(self.atoms))
         calculation = self.calculation
+        self._require_converged(calculation)
         energy, free = calculation.energy_at_zero, calculation.energies.free
         self.results.update(energy=energy * HARTREE_EV, free_energy=free * HARTREE_EV, fermi_energy=calculation.ground.fermi_energy * HARTREE_EV,
                             converged=calculation.ground.converged,
@@ -73,6 +74,9 @@ class DFT(Calculator):
         self.calculation = calculation
         if self.params.checkpoint:
             save_density(self.params.checkpoint, calculation)
+
+    def _require_converged(self, calculation: Calculation) -> None:
+        """Asked at every call, not only after a run: a second question about the same atoms must not get the numbers that the first was refused."""
         if not calculation.ground.converged and self.strict:
             state = calculation.state
             raise NotConvergedError(f"Self-consistency was not reached in {state.step} steps: "
