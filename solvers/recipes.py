@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from . import tasks
+from .core import registry
 from .core.calculators import CalculatorSpec
 from .core.errors import MissingError, ReadError, RefusedError, SetupError
 from .core.job import JobSpec, Result
@@ -128,10 +129,21 @@ def _checked(row: Any, number: int, earlier: Mapping[str, RecipeStep], folder: P
                         f"export needs the parameter {key!r}.", hint='Example: params = { to = "calculix", units = "mm-t-s", output = "part.inp" }'
                     )
         else:
-            from_dict(tasks.get(step.do).params_class(), dict(step.params))
+            task = tasks.get(step.do)
+            from_dict(task.params_class(), dict(step.params))
+            if "calculator" in task.inputs and step.calculator is not None and not (isinstance(step.calculator, str) and step.calculator in earlier):
+                _check_calculator(step.calculator)
     except SetupError as error:
         raise type(error)(f"{where}: {error.message}", hint=error.hint) from error
     return step
+
+
+def _check_calculator(written: Any) -> None:
+    """Raise for a calculator whose name or parameters nobody knows; a model file may still be made by an earlier step."""
+    name = CalculatorSpec.coerce(written).name if not isinstance(written, str) else written.removeprefix("plugin:").partition(":")[0]
+    cls = registry.get("calculator", name).params_class()
+    if cls is not None and not isinstance(written, str):
+        from_dict(cls, dict(written.get("params", {})))
 
 
 def _builder(do: str):

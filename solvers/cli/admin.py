@@ -70,6 +70,13 @@ def _pseudos(args: argparse.Namespace) -> int:
     from ..dft.pseudo import library
 
     rows = library.listing(args.element, args.xc)
+    if not rows:
+        every = library.listing()
+        asked = " and ".join(f"{what} {value!r}" for what, value in (("element", args.element), ("functional", args.xc)) if value)
+        raise MissingError(
+            f"There is no potential for {asked}.",
+            hint=f"Functionals: {', '.join(sorted({row['xc'] for row in every}))}. `qcad pseudos list` shows every element.",
+        )
     if args.json:
         print(json.dumps({"pseudos": rows}, ensure_ascii=False))
     else:
@@ -79,7 +86,6 @@ def _pseudos(args: argparse.Namespace) -> int:
                 + (f"cutoff {row['cutoff_ev']:6.0f} eV ({row['cutoff_ha']:.0f} Ha, {row['cutoff_kind']})" if row["cutoff_ev"] else "cutoff not known")
                 for row in rows
             )
-            or f"no potential for {args.element}"
         )
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import MISSING
 from pathlib import Path
@@ -85,10 +86,30 @@ def calculator_spec(text: str, params: dict[str, Any], device: str) -> Calculato
     return CalculatorSpec(spec.name, values, spec.files)
 
 
+def check_place(path: Path | None) -> None:
+    """Raise SetupError when nothing can be written at `path`: a run of hours must not end with that news."""
+    if path is None:
+        return
+    folder = path.expanduser().absolute().parent
+    if path.is_dir():
+        raise SetupError(f"Cannot write {path}: it is a folder.", hint="Name a file in it.")
+    if not folder.is_dir():
+        raise SetupError(f"Cannot write {path}: there is no folder {folder}.", hint="Make the folder, or choose another place.")
+    if not os.access(folder, os.W_OK):
+        raise SetupError(f"Cannot write {path}: the folder {folder} is read-only.", hint="Choose another place or change its permissions.")
+
+
+def number_of_threads(text: str) -> int:
+    """A whole number of threads, at least 1, from the command line."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of threads. Allowed: whole numbers from 1; leave it out to use every core.")
+    return int(text)
+
+
 def add_common(parser: argparse.ArgumentParser, *, output: str = "") -> None:
     """--device, --threads, --project and (with `output` as help) --output."""
     parser.add_argument("--device", choices=DEVICES, default="auto", help="where to compute (default: CUDA where torch sees it)")
-    parser.add_argument("--threads", type=int, metavar="N", help="threads to use (default: every core)")
+    parser.add_argument("--threads", type=number_of_threads, metavar="N", help="threads to use (default: every core)")
     parser.add_argument("--project", type=Path, metavar="NAME.qcad", help="project that keeps the job (default: the user's job folder)")
     if output:
         parser.add_argument("-o", "--output", type=Path, metavar="FILE", help=output)

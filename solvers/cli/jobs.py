@@ -8,7 +8,8 @@ from pathlib import Path
 
 from ..core.errors import SetupError
 from ..core.jobs import JobManager
-from . import running
+from . import flags, running
+from .task import write_output
 
 _ACTIONS = ("list", "show", "watch", "cancel", "resume")
 
@@ -17,6 +18,9 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     parser.add_argument("action", choices=_ACTIONS, nargs="?", default="list")
     parser.add_argument("id", nargs="?", help="job id, or its beginning")
     parser.add_argument("--project", type=Path, metavar="NAME.qcad", help="jobs of this project (default: the user's job folder)")
+    parser.add_argument(
+        "-o", "--output", type=Path, metavar="FILE", help="show, watch, resume: write the output of the finished job: density, structure, material, …"
+    )
 
 
 def run(args: argparse.Namespace, verb: str) -> int:
@@ -31,6 +35,9 @@ def run(args: argparse.Namespace, verb: str) -> int:
     if not args.id:
         raise SetupError("No job was named.", hint="`qcad jobs` lists them.")
     job = manager.job(args.id)
+    if args.output and args.action == "cancel":
+        raise SetupError("A cancelled job has no output.", hint="Use --output with show, watch or resume.")
+    flags.check_place(args.output)
     if args.action == "cancel":
         job.cancel()
         job.wait(timeout=60)
@@ -38,8 +45,12 @@ def run(args: argparse.Namespace, verb: str) -> int:
         job.resume()
     if args.action in ("watch", "resume"):
         result = running.follow(job)
+        if args.output:
+            write_output(job.spec.task, job, result, args.output)
         print(json.dumps(_row(job)) if args.json else f"{job.id} {job.status.state}: {'converged' if result.converged else 'not converged'}")
         return result.exit_code
+    if args.output:
+        write_output(job.spec.task, job, job.result(), args.output)
     row = _row(job)
     print(json.dumps(row) if args.json else "\n".join(f"{name:<10} {value}" for name, value in row.items()))
     return 0

@@ -27,6 +27,9 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
             choices=("isotropic", "cubic", "hexagonal", "tetragonal", "trigonal", "orthorhombic", "triclinic"),
             help="default: from the names given",
         )
+        parser.add_argument(
+            "--c-over-a", type=float, metavar="C/A", help="ratio of the lattice constants: orientations of hexagonal, trigonal and tetragonal crystals need it"
+        )
         parser.add_argument("--density", type=float, metavar="KG/M3", help="mass density in kg/m³")
         parser.add_argument("--name", default="material")
         parser.add_argument("--source", default="", help="where the numbers come from: paper, data sheet")
@@ -51,16 +54,18 @@ def run(args: argparse.Namespace, verb: str) -> int:
 def _new(args: argparse.Namespace) -> int:
     from ..continuum import material_from_constants
 
-    values = {}
+    values: dict[str, float] = {}
     for text in args.constants:
         name, equals, number = text.partition("=")
+        if name in values:
+            raise SetupError(f"{name} is given twice: {values[name]:g} and {number}.", hint="Give each constant once.")
         try:
             values[name] = float(number)
         except ValueError:
             raise SetupError(f"{text!r} is not NAME=VALUE.", hint="Example: C11=168.4 (GPa).") from None
         if not equals:
             raise SetupError(f"{text!r} is not NAME=VALUE.", hint="Example: C11=168.4 (GPa).")
-    material = material_from_constants(values, symmetry=args.symmetry, density=args.density, name=args.name, source=args.source)
+    material = material_from_constants(values, symmetry=args.symmetry, density=args.density, name=args.name, source=args.source, c_over_a=args.c_over_a)
     material.save(args.output)
     flags.say(f"wrote {args.output}")
     return _print(args, material)

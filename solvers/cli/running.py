@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
 from pathlib import Path
@@ -44,6 +45,12 @@ def run_job(spec: JobSpec, project: Path | None, *, quiet: bool = False):
     return job, follow(job, quiet=quiet)
 
 
+def resume_hint(job) -> str:
+    """The command that continues `job`, with its project when it lives in one."""
+    project = job.path.parent.parent
+    return f"`qcad jobs resume {job.id}{f' --project {shlex.quote(str(project))}' if project.suffix == '.qcad' else ''}` continues it."
+
+
 def follow(job, *, quiet: bool = False) -> Result:
     """Show a running job's steps until it ends; returns its Result or raises what it failed with."""
     live = sys.stderr.isatty() and not quiet
@@ -70,12 +77,12 @@ def follow(job, *, quiet: bool = False) -> Result:
         say("stopping after the next checkpoint …")
         job.cancel()
         job.wait(timeout=120)
-        raise Cancelled(f"Job {job.id} was stopped after a checkpoint.", hint=f"`qcad jobs resume {job.id}` continues it.") from None
+        raise Cancelled(f"Job {job.id} was stopped after a checkpoint.", hint=resume_hint(job)) from None
     status = job.status
     if status.state == "cancelled":
-        raise Cancelled(f"Job {job.id} was cancelled.", hint=f"`qcad jobs resume {job.id}` continues it.")
+        raise Cancelled(f"Job {job.id} was cancelled.", hint=resume_hint(job))
     if status.state == "interrupted":
-        raise RunError(f"Job {job.id} was interrupted. {status.message}", hint=f"`qcad jobs resume {job.id}` continues it.")
+        raise RunError(f"Job {job.id} was interrupted. {status.message}", hint=resume_hint(job))
     return job.result()
 
 

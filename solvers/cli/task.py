@@ -9,6 +9,7 @@ from typing import Any
 
 from .. import tasks
 from ..core.job import JobSpec, Result
+from ..core.sealed import write_file
 from . import flags, running
 
 _DEFAULT_CALCULATOR = "dft"
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace, verb: str) -> int:
     from ..core.bridge import read_structure
 
     task = tasks.get(verb)
+    flags.check_place(args.output)
     params = flags.checked(task.params_class(), flags.given(args, args.own))
     inputs: dict[str, Any] = {"structure": read_structure(Path(args.file))}
     if "calculator" in task.inputs:
@@ -87,7 +89,7 @@ def summary(verb: str, result: Result) -> dict[str, Any]:
 
 
 def write_output(verb: str, job, result: Result, path: Path) -> None:
-    """Write what the verb is for: density cube, relaxed structure, material, trajectory."""
+    """Write what the verb is for: density cube, relaxed structure, material, force field, trajectory."""
     if verb == "scf":
         from ..io.cube import write_cube
 
@@ -103,6 +105,8 @@ def write_output(verb: str, job, result: Result, path: Path) -> None:
             flags.say(f"nothing written to {path}: the run gave no material")
             return
         Material.from_dict(result.material).save(path)
+    elif verb == "train":
+        write_file(path, result.files["model.qff"])
     else:
         from ..io.structures import write_frames
 

@@ -34,6 +34,7 @@ def run(args: argparse.Namespace, verb: str) -> int:
 
     if args.output is None:
         raise SetupError("No model file was named.", hint="Add -o MODEL.qff.")
+    flags.check_place(args.output)
     params = flags.checked(tasks.get("train").params_class(), flags.given(args, args.own))
     frames = read_labelled(Path(args.train))
     train, test = (frames, read_labelled(Path(args.test))) if args.test else hold_out(frames)

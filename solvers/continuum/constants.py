@@ -53,6 +53,8 @@ def class_of(names) -> str:
         return exact[0]
     if not names <= set(NAMES_21):
         wrong = sorted(names - set(NAMES_21))
+        if {"E", "nu"} & names:
+            raise SetupError(f"The constants {', '.join(sorted(names))} do not go together.", hint="An isotropic body takes exactly E (GPa) and nu.")
         raise SetupError(f"Unknown elastic constant {', '.join(wrong)}.", hint="Known: C11 to C66 with the smaller index first, in GPa, or E (GPa) and nu.")
     return "triclinic"
 
@@ -113,6 +115,8 @@ def material_from_constants(values: Mapping[str, float], symmetry: str | None = 
     tetragonal crystals. Raises SetupError, also when Born's test fails: typed-in constants that are unstable are a slip of the pen.
     """
     symmetry = class_of(values) if symmetry is None else symmetry
+    if c_over_a is not None and not 0.1 <= c_over_a <= 100:
+        raise SetupError(f"c/a = {c_over_a:g} is out of range.", hint="Allowed: 0.1 to 100; close-packed spheres have 1.633.")
     stiffness = stiffness_from_constants(values, symmetry)
     if not is_stable(stiffness):
         raise SetupError(f"These constants describe no stable crystal: smallest Mandel eigenvalue {mandel_eigenvalues(stiffness)[0] / GPA_PASCAL:.4g} GPa.",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import RefusedError, SetupError
-from .orientation import orientation_matrix
+from .orientation import has_four_indices, orientation_matrix
 from .tensor import UPPER, coerce_stiffness, is_stable, mandel_eigenvalues, pack_21, rotate, unpack_21
 
 #: covariances are Gaussian-equivalent: the 95 % half width is this times the square root of the variance
@@ -25,7 +25,8 @@ def _frozen(value: Any, shape: tuple, what: str, hint: str) -> np.ndarray:
     except (TypeError, ValueError):
         out = np.zeros(0)
     if out.shape != shape or not np.isfinite(out).all():
-        raise SetupError(f"{what} has shape {np.shape(value)} or holds what is not a finite number; needed is {shape}.", hint=hint)
+        found = f"has shape {out.shape}; needed is {shape}" if out.shape != shape else "holds NaN or infinity; every value must be a finite number"
+        raise SetupError(f"{what} {found}.", hint=hint)
     out.setflags(write=False)
     return out
 
@@ -160,6 +161,9 @@ class Material:
 
     def rotated(self, orientation) -> Material:
         """The same material with the tensor in the part's axes: "[110],[001]" (see `orientation`), or a rotation whose rows are the new axes."""
+        if self.lattice is None and isinstance(orientation, str) and has_four_indices(orientation):
+            raise SetupError(f"{orientation!r} names directions of a hexagonal lattice, but the lattice of {self.name!r} is not known.",
+                             hint="Make the material with its c/a (`qcad material new … --c-over-a 1.588`), or give three indices along its axes.")
         r = orientation_matrix(orientation, self.axes)
         linear = pack_21(rotate(unpack_21(np.eye(21)), r)).T  # how rotation acts on the 21 constants
         return replace(self, stiffness=rotate(self.stiffness, r), R_lattice_to_frame=_orthonormal(r @ self.R_lattice_to_frame),

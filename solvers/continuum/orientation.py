@@ -22,9 +22,20 @@ def parse_directions(text: str) -> list[np.ndarray]:
     return [_indices(group, text) for group in groups]
 
 
+def has_four_indices(text: str) -> bool:
+    """Whether a direction of `text` is written [u v t w], which means something in a hexagonal lattice only. SetupError when it cannot be read."""
+    parse_directions(text)
+    return any(len(_words(group)) == 4 for group in re.findall(r"\[([^\[\]]*)\]", text))
+
+
+def _words(group: str) -> list[str]:
+    separated = re.search(r"[\s,]", group.strip())
+    return re.split(r"[\s,]+", group.strip()) if separated else re.findall(r"[-+]?\d", group)
+
+
 def _indices(group: str, text: str) -> np.ndarray:
     separated = re.search(r"[\s,]", group.strip())
-    words = re.split(r"[\s,]+", group.strip()) if separated else re.findall(r"[-+]?\d", group)
+    words = _words(group)
     if not all(re.fullmatch(r"[-+]?\d{1,3}", word) for word in words) or (not separated and "".join(words) != group.strip()) or len(words) not in (3, 4):
         raise SetupError(f"The direction [{group}] in {text!r} is not understood.", hint="Give three or four whole numbers: [110], [1 -1 0], [11-20].")
     values = np.array([int(word) for word in words])

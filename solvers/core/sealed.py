@@ -74,6 +74,10 @@ def storage_error(error: OSError, path: Path, n_bytes: int = 0) -> StorageError:
         reason, hint = "the disk is full", "Free some space and resume; everything committed before is safe."
     elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         reason, hint = "the folder is read-only", "Choose another place or change its permissions."
+    elif error.errno in (errno.ENOENT, errno.ENOTDIR):
+        reason, hint = f"there is no folder {path.parent}", "Make the folder, or choose another place."
+    elif error.errno == errno.EISDIR:
+        reason, hint = "it is a folder", "Name a file in it."
     else:
         reason, hint = f"{error.strerror or error}", "Check the disk and resume; everything committed before is safe."
     out = StorageError(f"Cannot write {path}{size}: {reason}.", hint=hint)

@@ -28,6 +28,12 @@ def write(tmp_path, text):
         (CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "crystal"\ncalculator = "crystal"\n', SetupError, "which has none"),
         (CRYSTAL + '[[step]]\nid = "b"\ndo = "export"\nfrom = "crystal"\nparams = { to = "abaqus" }\n', SetupError, "needs the parameter 'output'"),
         (CRYSTAL + 'sourse = "x"\n', SetupError, "unknown key 'sourse'"),
+        (CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "crystal"\ncalculator = "ent"\n', MissingError, r"Step 2 \(b\):.*Did you mean 'emt'"),
+        (
+            CRYSTAL + '[[step]]\nid = "b"\ndo = "relax"\nfrom = "crystal"\ncalculator = { name = "dft", params = { cutof = 300 } }\n',
+            SetupError,
+            r"Step 2 \(b\): Unknown parameter 'cutof'.*Did you mean 'cutoff'",
+        ),
     ],
 )
 def test_refusals_name_the_step(tmp_path, text, kind, message):

@@ -124,3 +124,58 @@ def test_doctor_and_plugins(qcad):
     assert qcad.json("doctor")["packages"]["numpy"] != "missing"
     assert {"dft", "emt", "mlff"} <= {row["name"] for row in qcad.json("plugins")["plugins"]}
     assert all(row["cutoff_ha"] is None or row["cutoff_ha"] > 0 for row in qcad.json("pseudos", "list", "Si")["pseudos"])
+
+
+def test_an_output_that_cannot_be_written_is_refused_before_the_run(qcad, copper):
+    done = qcad("relax", "cu.xyz", "--calculator", "emt", "-o", "nowhere/x.cif", code=2)
+    assert "there is no folder" in done.stderr and "Make the folder" in done.stderr and not list((qcad.folder / "data").glob("jobs/*"))
+    assert "it is a folder" in qcad("md", "cu.xyz", "--calculator", "emt", "-o", ".", code=2).stderr
+    assert "there is no folder" in qcad("material", "new", "E=200", "nu=0.3", "-o", "nowhere/x.json", code=1).stderr
+
+
+@pytest.mark.parametrize("count", ["0", "-3", "two"])
+def test_threads_are_at_least_one(qcad, copper, count):
+    assert "is not a number of threads. Allowed: whole numbers from 1" in qcad("scf", "cu.xyz", f"--threads={count}", code=2).stderr
+
+
+def test_a_finished_job_gives_its_output_later(qcad, copper):
+    qcad("project", "new", "p.qcad")
+    job = qcad.json("md", "cu.xyz", "--calculator", "emt", "--steps", "20", "--project", "p.qcad", "-o", "first.extxyz")["job"]
+    assert qcad.json("jobs", "show", job, "--project", "p.qcad", "-o", "later.extxyz")["state"] == "finished"
+    assert (qcad.folder / "later.extxyz").read_bytes() == (qcad.folder / "first.extxyz").read_bytes()
+
+
+def test_the_hint_to_resume_names_the_project(tmp_path):
+    from types import SimpleNamespace
+
+    from solvers.cli.running import resume_hint
+
+    assert resume_hint(SimpleNamespace(id="j1", path=tmp_path / "a b.qcad" / "jobs" / "j1")).startswith(f"`qcad jobs resume j1 --project '{tmp_path}")
+    assert resume_hint(SimpleNamespace(id="j1", path=tmp_path / "jobs" / "j1")) == "`qcad jobs resume j1` continues it."
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (("pseudos", "list", "Qq"), "There is no potential for element 'Qq'"),
+        (("pseudos", "list", "--xc", "FOO"), "Functionals: LDA, PBE"),
+        (("material", "new", "C11=168", "C11=121", "C44=75", "-o", "x.json"), "C11 is given twice: 168 and 121"),
+        (("material", "new", "E=200", "G=80", "-o", "x.json"), "takes exactly E (GPa) and nu"),
+        (("material", "new", "E=200", "nu=0.3", "--density", "nan", "-o", "x.json"), "The density holds NaN or infinity"),
+        (("material", "new", "C11=162", "C12=92", "C13=69", "C33=180", "C44=47", "--c-over-a", "-1", "-o", "x.json"), "c/a = -1 is out of range"),
+    ],
+)
+def test_slips_of_the_pen_are_named(qcad, words, message):
+    assert message in qcad(*words, code=2).stderr
+
+
+def test_directions_of_a_hexagonal_lattice_need_its_ratio(qcad):
+    titanium = ("material", "new", "C11=162.4", "C12=92", "C13=69", "C33=180.7", "C44=46.7", "-o", "ti.json")
+    qcad(*titanium)
+    assert "--c-over-a" in qcad("material", "rotate", "ti.json", "--orient", "[2-1-13],[01-10]", code=2).stderr
+    qcad(*titanium, "--c-over-a", "1.588")
+    stiffness = qcad.json("material", "rotate", "ti.json", "--orient", "[2-1-13],[01-10]")["stiffness_pa"][0]
+    # <11-23> lies at atan(1/1.588) from the c axis: C'_11 = C11 s⁴ + C33 c⁴ + 2 (C13 + 2 C44) s² c²
+    cosine2 = 1.588**2 / (1 + 1.588**2)
+    expected = 162.4 * (1 - cosine2) ** 2 + 180.7 * cosine2**2 + 2 * (69 + 2 * 46.7) * (1 - cosine2) * cosine2
+    assert stiffness[0][0] / 1e9 == pytest.approx(expected, rel=1e-9)

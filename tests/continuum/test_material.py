@@ -211,7 +211,7 @@ def test_missing_file_folder_and_unwritable_place(tmp_path):
         Material.load(tmp_path / "none.json")
     with pytest.raises(ReadError, match="cannot be read"):
         Material.load(tmp_path)
-    with pytest.raises(StorageError, match="Cannot write.*No such file"):
+    with pytest.raises(StorageError, match="Cannot write.*there is no folder"):
         copper().save(tmp_path / "no" / "folder" / "m.json")
 
 
