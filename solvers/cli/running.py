@@ -40,9 +40,20 @@ def jobs_root(project: Path | None) -> Path:
 
 def run_job(spec: JobSpec, project: Path | None, *, quiet: bool = False):
     """Start `spec`, follow it to the end; returns (job, Result). Ctrl-C cancels after a checkpoint and raises Cancelled."""
-    job = JobManager(jobs_root(project)).start(spec)
+    manager = JobManager(jobs_root(project))
+    job = manager.start(spec)
     say(f"job {job.id} in {job.path}")
+    if job.status.state == "queued":
+        say(waiting(job, manager))
     return job, follow(job, quiet=quiet)
+
+
+def waiting(job, manager: JobManager) -> str:
+    """What a queued job waits for: a detached worker can hold the device long after its command has gone."""
+    busy = [other.id for other in manager.list() if other.id != job.id and other.status.state in ("starting", "running")]
+    project = job.path.parent.parent
+    where = f" --project {shlex.quote(str(project))}" if project.suffix == ".qcad" else ""
+    return f"waiting for {', '.join(busy) or 'a free place'} to end; `qcad jobs cancel ID{where}` stops a job"
 
 
 def resume_hint(job) -> str:
