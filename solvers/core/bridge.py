@@ -5,6 +5,7 @@ crash, a hang or an exhausted memory is then one sentence. The format follows fr
 """
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import selectors
@@ -160,7 +161,8 @@ def _ask(request: dict[str, Any], path: Path, size: int | None = None) -> tuple[
                 child.kill()
                 child.wait()
                 for stream in (child.stdin, child.stdout):
-                    stream.close()
+                    with contextlib.suppress(BrokenPipeError):  # closing flushes what a dead child never took
+                        stream.close()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

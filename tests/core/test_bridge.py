@@ -250,6 +250,20 @@ def child(code):
     return lambda: [sys.executable, "-c", code]
 
 
+def test_a_child_that_is_dead_before_it_is_asked(tmp_path, monkeypatch):
+    path = make(tmp_path, "cif")
+    monkeypatch.setattr(bridge, "reader_argv", child("import os; os._exit(3)"))
+    exchange = bridge._exchange
+
+    def late(process, *rest):
+        process.wait(timeout=20)
+        return exchange(process, *rest)
+
+    monkeypatch.setattr(bridge, "_exchange", late)
+    with pytest.raises(ReadError, match="broke down"):
+        read_structure(path)
+
+
 @pytest.mark.parametrize("code, words", [
     ("import os; os.abort()", "broke down"),
     ("import sys; print('noise'); sys.exit(0)", "broke down"),
