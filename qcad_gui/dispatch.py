@@ -34,6 +34,7 @@ class Dispatcher(QObject):
         self._store = ThreadPoolExecutor(1, thread_name_prefix="qcad-store")
         self._latest: dict[str, int] = {}
         self._pending = 0
+        self._counting = threading.Lock()  # watch threads count up while the GUI thread counts down
         self.working = 0  # calls asked for with `run` or `store` that are not back yet
         self._closed = False
         self._watchers: list[tuple[threading.Event, threading.Thread]] = []
@@ -72,7 +73,7 @@ class Dispatcher(QObject):
             self._arrived.emit(lambda item: self._done(item, done, key, ticket), value)
             return value
 
-        self._pending += 1
+        self._count(1)
         self.working += 1
         self.busy_changed.emit(self.working)
         return pool.submit(work)
@@ -93,8 +94,12 @@ class Dispatcher(QObject):
             return
         (failed or post_error)(error)
 
+    def _count(self, change: int) -> None:
+        with self._counting:
+            self._pending += change
+
     def _deliver(self, callback, value):
-        self._pending -= 1
+        self._count(-1)
         if not self._closed:
             callback(value)
 
@@ -111,12 +116,12 @@ class Dispatcher(QObject):
                 except Exception as error:  # a failing poll is told once, not ten times a second
                     if repr(error) != last:
                         last = repr(error)
-                        self._pending += 1
+                        self._count(1)
                         self._arrived.emit(failed or post_error, error)
                     time.sleep(1.0)
                     continue
                 if news and not stop.is_set():
-                    self._pending += 1
+                    self._count(1)
                     self._arrived.emit(receive, news)
 
         thread = threading.Thread(target=loop, name="qcad-watch", daemon=True)

@@ -156,3 +156,25 @@ def test_messages_show_and_fade(window, qtbot):
     assert window.bar._fade.isActive() and not window.bar.details.isVisible()
     window.bar.dismiss.click()
     assert not window.bar.isVisible()
+
+
+def test_no_call_is_lost_from_the_count(qtbot):
+    """Watch threads and the GUI thread change the same number."""
+    import sys
+
+    from qcad_gui.dispatch import Dispatcher
+    dispatcher = Dispatcher()
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        others = [threading.Thread(target=lambda: [dispatcher._count(1) for _ in range(20000)]) for _ in range(2)]
+        for thread in others:
+            thread.start()
+        for _ in range(40000):
+            dispatcher._count(-1)
+        for thread in others:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert dispatcher.pending == 0
+    dispatcher.close()
