@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+#: operations × atoms²: beyond this (about two seconds) symmetry is left out; Si64 as a perfect supercell has 6e6
+_MOST_WORK = 5e7
+
+
 @dataclass(frozen=True, eq=False)
 class SpaceGroup:
     """Operations of a crystal: rotations W (n, 3, 3) int, translations w (n, 3), `permutation` (n, N): atom a goes to atom permutation[s, a]."""
@@ -36,7 +40,7 @@ class SpaceGroup:
         """The space group that spglib finds for cell rows, positions (N, 3) and numbers (N,) (any integers that tell atoms apart).
 
         symprec is in the unit of `cell`. Translations are refined by the atoms they map, so that operations are exact for exact structures.
-        When spglib finds nothing, the identity alone.
+        When spglib finds nothing, the identity alone; also for perfect supercells so large that their thousands of operations cost more than they save.
         """
         import spglib
         cell, positions, numbers = np.asarray(cell, float), np.asarray(positions, float), np.asarray(numbers)
@@ -45,6 +49,8 @@ class SpaceGroup:
         if dataset is None:
             return cls.identity(cell, positions)
         rotations, translations = np.array(dataset.rotations), np.array(dataset.translations)
+        if len(rotations) * len(fractions) ** 2 > _MOST_WORK:
+            return cls.identity(cell, positions, time_reversal=True)
         permutation, refined = [], []
         for rotation, translation in zip(rotations, translations, strict=True):
             moved = fractions @ rotation.T + translation

@@ -167,3 +167,11 @@ def test_mesh_and_wrap():
     assert len(points) == 6 and sorted(set(np.round(points[:, 0], 12))) == [-0.25, 0.25]
     assert (points > -0.5).all() and (points <= 0.5).all()
     assert wrap(np.array([0.5, -0.5, 0.75, 1.0])) == pytest.approx([0.5, 0.5, -0.25, 0.0])
+
+
+def test_a_huge_perfect_supercell_is_planned_without_its_thousands_of_operations():
+    from ase.build import bulk
+    atoms = bulk("Cu", cubic=True).repeat((6, 6, 6))
+    assert len(SpaceGroup.find(atoms.cell.array, atoms.positions, atoms.numbers)) == 1
+    small = bulk("Si", cubic=True).repeat((2, 2, 2))
+    assert len(SpaceGroup.find(small.cell.array, small.positions, small.numbers)) == 48 * 32
