@@ -33,7 +33,7 @@ def exchange_correlation(grid: FFTGrid, functional: Functional, rho: torch.Tenso
     if functional.family == "gga":
         gradient = torch.stack([grid.to_real(1j * grid.G[axis] * rho) for axis in range(3)])
         sigma = (gradient**2).sum(0).reshape(1, -1)
-    energy_density, v_rho, v_sigma = functional.evaluate(density.reshape(1, -1), sigma)
+    energy_density, v_rho, v_sigma, _ = functional.evaluate(density.reshape(1, -1), sigma)
     energy = float(energy_density.sum()) * grid.volume / grid.size
     potential = grid.to_fourier(v_rho.reshape(grid.shape))
     if gradient is not None:
