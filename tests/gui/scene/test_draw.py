@@ -378,11 +378,10 @@ def test_rounding_is_not_drawn_as_forces(drawing, silicon):
     assert picture.force_arrows.shafts.actor.GetVisibility() and not picture.notes
 
 
-def test_images_on_faces_do_not_flicker_in_playback(picture):
+def test_images_on_faces_do_not_flicker_in_playback(drawing):
     """Atoms that vibrate across a face keep their pale images, frame after frame."""
-    from ase.build import bulk
     atoms = bulk("Cu", cubic=True)
-    picture.set_structure(Structure.from_atoms(atoms))
+    picture = drawing(Structure.from_atoms(atoms), face_atoms=True)
     before = len(picture.drawn.owner)
     assert before > len(atoms)
     atoms.rattle(0.2, seed=1)
