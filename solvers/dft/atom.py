@@ -33,12 +33,14 @@ _DENSITY_TOLERANCE = 1e-7  # electrons
 
 @dataclass(frozen=True)
 class Orbital:
-    """One shell: angular momentum, electrons in it (0 to 4l+2), eigenvalue in Ha, and `radial(q)` = 4π ∫ j_l(qr) R(r) r² dr with ∫ R² r² dr = 1."""
+    """One shell: angular momentum, electrons in it (0 to 4l+2), eigenvalue in Ha, and `radial(q)` = 4π ∫ j_l(qr) R(r) r² dr with ∫ R² r² dr = 1;
+    label like "3d"."""
 
     l: int
     occupation: float
     energy: float
     radial: Callable[[Tensor], Tensor]
+    label: str = ""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from ..core.units import BOHR_ANGSTROM, HARTREE_EV
 from . import box
 from .params import DFTParams
 from .pseudo import library
-from .pseudo.gth_table import GTHEntry
+from .pseudo.entry import Entry
 from .symmetry import SpaceGroup
 
 #: elements whose atoms or solids are usually magnetic: a non-magnetic result is flagged
@@ -28,14 +28,14 @@ SYMMETRY_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Resolved settings. cell (rows) and positions in bohr; entries: table entry per element; cutoff in Ha; mesh size and shift (steps); box; irreducible
+    """Resolved settings. cell (rows) and positions in bohr; entries: potential per element; cutoff in Ha; mesh size and shift (steps); box; irreducible
     kpoints (K, 3) with weights; group used for them (None without symmetry); exact_box: whether the box represents the density exactly."""
 
     structure: Structure
     params: DFTParams
     cell: np.ndarray
     positions: np.ndarray
-    entries: dict[str, GTHEntry]
+    entries: dict[str, Entry]
     cutoff: float
     size: tuple[int, int, int]
     shift: tuple[float, float, float]
@@ -62,13 +62,15 @@ class Plan:
         """Everything needed to repeat the calculation, in user units."""
         return {"xc": self.params.xc, "cutoff": self.cutoff * HARTREE_EV, "kpts": {"size": self.size, "shift": self.shift}, "grid": self.shape,
                 "smearing": str(self.params.smearing),
-                "pseudos": {symbol: entry.name for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
+                "pseudos": {symbol: entry.selector for symbol, entry in self.entries.items()},
+                "pseudo_origin": {symbol: {"name": entry.name, "source": entry.source, "licence": entry.licence, "sha256": entry.sha256}
+                                  for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
                 "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision}
 
     def estimate(self) -> dict[str, Any]:
         """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) and seconds (rough), without running."""
         points, bands, waves = int(np.prod(self.shape)), self.n_bands, self.n_plane_waves
-        rows = sum(_projectors(self.entries[symbol]) for symbol in self.structure.symbols)
+        rows = sum(self.entries[symbol].n_projectors for symbol in self.structure.symbols)
         size = 8 if self.real else 16
         threads = machine.threads()
         n_k = len(self.kpoints)
@@ -77,10 +79,6 @@ class Plan:
         flops = (16.0 * rows * waves + 60.0 * bands * waves) / (2.0 if self.real else 1.0)
         seconds = n_k * bands * 26 * (9e-9 * points / (1.6 if self.real else 1.0) + flops / 1.5e10) / threads + 14 * 4e-7 * points
         return {"n_plane_waves": waves, "n_kpoints": n_k, "n_bands": bands, "grid": self.shape, "memory": int(memory), "seconds": float(seconds)}
-
-
-def _projectors(entry: GTHEntry) -> int:
-    return sum(len(matrix) * (2 * l + 1) for l, matrix in enumerate(entry.channel_matrices))
 
 
 def make_plan(structure: Structure, params: DFTParams) -> Plan:
@@ -100,6 +98,7 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
     for symbol, entry in entries.items():
         if entry.xc != params.xc:
             warnings.append(f"The potential {entry.name} of {symbol} was made for {entry.xc}, not for {params.xc}.")
+        warnings += [f"{entry.name} of {symbol}: {note}" for note in entry.notes]
     cutoff = (params.cutoff if params.cutoff is not None else library.default_cutoff(tuple(entries.values()))) / HARTREE_EV
     warnings += library.cutoff_notes(entries.values(), cutoff * HARTREE_EV)
     magnetic = sorted(set(symbols) & OPEN_SHELL)

@@ -76,6 +76,8 @@ class GTH:
         self.source, self.licence, self.sha256 = entry.source, entry.licence, entry.sha256
         shells = enumerate(zip(entry.channel_radii, entry.channel_matrices, strict=True))
         self.channels = tuple(GTHChannel(l, radius, np.array(matrix)) for l, (radius, matrix) in shells if matrix)
+        self.has_core = entry.has_core
+        self.atomic_orbitals = ()
 
     def __repr__(self) -> str:
         return f"GTH({self.symbol} {self.name})"
@@ -108,3 +110,15 @@ class GTH:
         slope = _polynomial(polynomial[1:] * np.arange(1, len(polynomial)), t) - _polynomial(polynomial, t)
         coulomb = 4 * math.pi * self.charge * (2 / q**3 + r**2 / q)
         return torch.exp(-t) * (coulomb + (2 * math.pi) ** 1.5 * r**5 * q * slope)
+
+    def core(self, q: Tensor) -> Tensor:
+        """∫ ρ_core e^{−iq·r} d³r in electrons; zeros without a core density."""
+        return torch.zeros_like(q)
+
+    def core_derivative(self, q: Tensor) -> Tensor:
+        """d core / dq in electrons bohr."""
+        return torch.zeros_like(q)
+
+    def atomic_density(self, q: Tensor) -> None:
+        """GTH files hold no atomic density."""
+        return None

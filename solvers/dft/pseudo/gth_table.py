@@ -13,13 +13,15 @@ from pathlib import Path
 from solvers.core.errors import ReadError
 from solvers.core.paths import resource
 
+from .entry import Entry
+
 #: functional in the table's names -> our name
 FUNCTIONALS = {"PADE": "LDA", "PBE": "PBE", "PBESOL": "PBEsol"}
 _NAME = re.compile(r"GTH-(?:NLCC-)?(?P<functional>[A-Za-z0-9]+)-q(?P<charge>\d+)(?:[-_]\w+)?$")
 
 
 @dataclass(frozen=True)
-class GTHEntry:
+class GTHEntry(Entry):
     """One potential as numbers: `local_radius` bohr, `local_coefficients` Ha, per l a `radius` (bohr) and the upper triangle of h (Ha)."""
 
     symbol: str
@@ -44,6 +46,11 @@ class GTHEntry:
     def plain(self) -> bool:
         """Whether this entry carries the plain alias (``GTH-PBE``), the one that "gth" means."""
         return any(_NAME.match(alias) is None for alias in self.aliases)
+
+    @property
+    def n_projectors(self) -> int:
+        """Projector functions per atom."""
+        return sum(len(matrix) * (2 * l + 1) for l, matrix in enumerate(self.channel_matrices))
 
 
 def read_table(path: Path, source: str = "", licence: str = "") -> tuple[tuple[GTHEntry, ...], tuple[tuple[str, str, str], ...]]:

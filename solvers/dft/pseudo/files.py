@@ -1,0 +1,93 @@
+"""Potentials in files: which reader a file wants, its entry for lists, its numbers for the engine. No torch."""
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import OrderedDict
+from pathlib import Path
+
+from solvers.core.errors import MissingError, ReadError
+
+from .data import RadialPotential
+from .entry import FileEntry
+from .psp8 import read_psp8
+
+#: bytes; the largest known potential files have a few megabytes
+LARGEST = 32 * 2**20
+ENDINGS = {".psp8": "psp8"}
+_parsed: OrderedDict[tuple[str, int, int], tuple[str, RadialPotential]] = OrderedDict()
+
+
+def is_path(selector: str) -> bool:
+    """Whether `selector` names a file rather than an entry of a library."""
+    return "/" in selector or os.sep in selector or Path(selector).suffix.lower() in ENDINGS
+
+
+def load(path: Path | str) -> tuple[str, RadialPotential]:
+    """(SHA-256, potential) of a file; parsed once per content. Raises MissingError, ReadError."""
+    path = Path(path).expanduser()
+    data, key = _bytes(path)
+    if key in _parsed:
+        _parsed.move_to_end(key)
+        return _parsed[key]
+    digest = hashlib.sha256(data).hexdigest()
+    _parsed[key] = digest, parse(data, path.name)
+    while len(_parsed) > 200:
+        _parsed.popitem(last=False)
+    return _parsed[key]
+
+
+def parse(data: bytes, name: str) -> RadialPotential:
+    """The potential in the bytes of a file called `name`."""
+    text = _text(data, name)
+    kind = ENDINGS.get(Path(name).suffix.lower()) or _guess(text)
+    if kind == "psp8":
+        return read_psp8(text, name)
+    raise ReadError(f"{name} is not a potential in a known format.", hint=f"Known endings: {', '.join(sorted(ENDINGS))}.")
+
+
+def file_entry(path: Path | str, listed: str = "", collection: str = "", licence: str = "") -> FileEntry:
+    """The entry of a file. licence: what a manifest states, where the file says nothing itself."""
+    path = Path(path).expanduser()
+    digest, found = load(path)
+    stated = found.licence if found.licence != "not stated" or not licence else licence
+    return FileEntry(symbol=found.symbol, name=path.name, xc=found.xc, charge=found.charge, configuration=found.configuration, source=found.source,
+                     licence=stated, sha256=digest, n_projectors=found.n_projectors, has_core=found.core is not None, relativity=found.relativity,
+                     hint=found.hint, notes=found.notes, path=str(path.absolute()), collection=collection, listed=listed)
+
+
+def potential_of(entry: FileEntry) -> RadialPotential:
+    """The numbers behind an entry; ReadError when the file changed since the entry was made."""
+    digest, found = load(entry.path)
+    if digest != entry.sha256:
+        raise ReadError(f"{entry.path} changed while it was in use (SHA-256 {digest[:12]} instead of {entry.sha256[:12]}).", hint="Start again.")
+    return found
+
+
+def _bytes(path: Path) -> tuple[bytes, tuple[str, int, int]]:
+    if not path.exists():
+        raise MissingError(f"The potential {path} is not there.", hint="Check the path; `qcad pseudos list` shows potentials by name.")
+    if not path.is_file():
+        raise ReadError(f"The potential {path} is not a regular file.", hint="Give the path of one potential file.")
+    try:
+        with open(path, "rb") as file:
+            status = os.fstat(file.fileno())
+            if status.st_size > LARGEST:
+                raise ReadError(f"{path.name} has {status.st_size / 2**20:.0f} MB.", hint=f"A potential has at most {LARGEST >> 20} MB.")
+            data = file.read(LARGEST + 1)
+    except OSError as error:
+        raise ReadError(f"The potential {path} cannot be read: {error.strerror}.", hint="Check its permissions.") from error
+    return data, (str(path.absolute()), status.st_mtime_ns, status.st_size)
+
+
+def _text(data: bytes, name: str) -> str:
+    if not data.strip():
+        raise ReadError(f"{name} is empty.", hint="Was the program that wrote it interrupted?")
+    if b"\0" in data[:4096] or data[:2] == b"\x1f\x8b":
+        raise ReadError(f"{name} is a binary file.", hint="Potentials are text; unpack compressed files first.")
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _guess(text: str) -> str:
+    words = text.split("\n", 3)[2].split() if text.count("\n") > 3 else []
+    return {"8": "psp8"}.get(words[0] if words else "", "")
