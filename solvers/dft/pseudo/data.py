@@ -12,7 +12,6 @@ from solvers.core.errors import ReadError
 _CORE_ORDER = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (4, 3), (5, 0), (5, 1), (5, 2), (5, 3), (6, 0), (6, 1))
 #: shells in the order in which neutral atoms fill them
 _FILLING = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (4, 0), (3, 2), (4, 1), (5, 0), (4, 2), (5, 1), (6, 0), (4, 3), (5, 2), (6, 1), (7, 0), (5, 3), (6, 2))
-_LETTERS = "spdf"
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,9 +119,15 @@ def valence_configuration(number: int, charge: float) -> tuple[int, ...]:
     return tuple(per_l)
 
 
-def shell_label(n: int, l: int) -> str:
-    """"3d" of (3, 2)."""
-    return f"{n}{_LETTERS[l]}"
+def highest_shell(number: int, l: int) -> int:
+    """Principal quantum number of the outermost shell of this l that the neutral atom fills, 0 when it has none."""
+    highest = 0
+    for n, own in _FILLING:
+        if number <= 0:
+            break
+        number -= 4 * own + 2
+        highest = max(highest, n) if own == l else highest
+    return highest
 
 
 def electrons(potential: RadialPotential) -> float:

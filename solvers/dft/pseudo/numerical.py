@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .entry import Entry
 
 #: relative error of the valence charge on the file's mesh above which the file's density is not used: its tail was cut off
-_CHARGE = 0.01
+_CHARGE = 2e-3
 
 
 class NumericalChannel:
