@@ -23,7 +23,7 @@ from .start import initial_orbitals
 from .symmetry import SpaceGroup
 
 #: visits of the eigensolver (each starts a new subspace) before a k-point counts as failed, and expansions per visit
-_VISITS, _EXPANSIONS = 40, 3
+_VISITS, _EXPANSIONS = 20, 10
 #: bytes of projectors and orbitals that one chunk of k-points may hold
 _CHUNK_BYTES = 512 * 2**20
 #: called in a worker thread with (problem, batch, spin, bands), returns arrays whose first axis runs over the k-points of the batch
@@ -92,8 +92,11 @@ class FixedPotential:
         problem = self.problem(kpoints, sphere_at)
         found = []
         for spin in range(self.n_spins):
-            def one(batch: Batch, spin: int = spin) -> dict[str, np.ndarray]:
-                bands = converged_bands(problem, batch, spin, n_bands, tolerance)
+            # with one set of plane waves the bands of the first point are an excellent start for all others
+            start = None if sphere_at is None else converged_bands(problem, problem.basis.batches[0], spin, n_bands, tolerance).orbitals[:1]
+
+            def one(batch: Batch, spin: int = spin, start: torch.Tensor | None = start) -> dict[str, np.ndarray]:
+                bands = converged_bands(problem, batch, spin, n_bands, tolerance, start)
                 own = {} if measure is None else dict(measure(problem, batch, spin, bands))
                 return {"eigenvalues": bands.eigenvalues[:, :n_bands].cpu().numpy(), **own}
             parts = self.workers.map(one, problem.basis.batches)
@@ -101,21 +104,27 @@ class FixedPotential:
         return {name: np.stack([part[name] for part in found]) for name in found[0]}
 
 
-def converged_bands(problem: Problem, batch: Batch, spin: int, n_bands: int, tolerance: float) -> Bands:
-    """The lowest `n_bands` and a few more bands of a batch, from atomic orbitals; only the ones asked for are converged to `tolerance` (Ha)."""
+def converged_bands(problem: Problem, batch: Batch, spin: int, n_bands: int, tolerance: float, start: torch.Tensor | None = None) -> Bands:
+    """The lowest `n_bands` and a few more bands of a batch; only the ones asked for are converged to `tolerance` (Ha).
+
+    start: orthonormal orbitals (1, bands, storage) that suit every k-point of the batch; else atomic orbitals.
+    """
     room = min(len(sphere) * (2 if sphere.half else 1) - sphere.half for sphere in batch.spheres)
     if n_bands > room:
         raise SetupError(f"{n_bands} bands were asked for and there are {room} plane waves.", hint="Ask for fewer empty bands or raise the cutoff.")
-    total = min(n_bands + max(3, n_bands // 8), room)
-    X = initial_orbitals(problem, batch, total)
+    total = min(n_bands + max(3, n_bands // 8), room) if start is None else start.shape[1]
+    X = initial_orbitals(problem, batch, total) if start is None else start.expand(len(batch), -1, -1).contiguous()
     weights = torch.zeros(len(batch), total, dtype=torch.float64, device=batch.device)
     weights[:, :n_bands] = 1.0
     worst = np.inf
     for _ in range(_VISITS):
         bands = davidson(problem.hamiltonian, batch, X, expansions=_EXPANSIONS, tolerance=0.5 * tolerance, weights=weights)
-        X, worst = bands.orbitals, float(bands.residuals[:, :n_bands].max())
+        X, e = bands.orbitals, bands.eigenvalues
+        # the solver tells the residuals it began with; one application more tells those it ended with
+        _, norms = problem.hamiltonian.residuals(batch, X, problem.hamiltonian.apply(batch, X), e)
+        worst = float(norms[:, :n_bands].max())
         if worst < tolerance:
-            return bands
+            return Bands(X, e, norms)
     raise RunError(f"The bands at k = {np.round(batch.k[0], 4).tolist()} kept a residual of {worst:.1e} Ha, more than {tolerance:.1e} Ha.",
                    hint="Ask for more empty bands or a looser band_tolerance.")
 

@@ -139,11 +139,11 @@ class _Work:
         step = self.params.mass_step * BOHR_ANGSTROM
         for number, (edge, sign) in enumerate(((gap.valence, 1), (gap.conduction, -1))):
             conversation = masses.follow(np.array(edge.kpoint) @ reciprocal, edge.band, sign, step)
-            points = next(conversation)
+            points, depth = next(conversation), min(edge.band + 3, self.n_bands)
             while True:
                 try:
                     kpoints = points @ np.linalg.inv(reciprocal)
-                    levels = self.fixed.solve(kpoints, self.n_bands, 0.03 * self.tolerance, sphere_at=np.array(edge.kpoint))["eigenvalues"]
+                    levels = self.fixed.solve(kpoints, depth, 0.3 * self.tolerance, sphere_at=np.array(edge.kpoint))["eigenvalues"]
                     points = conversation.send(levels[edge.spin])
                 except StopIteration as stop:
                     mass = stop.value
