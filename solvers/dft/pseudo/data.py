@@ -12,6 +12,10 @@ from solvers.core.errors import ReadError
 _CORE_ORDER = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (3, 2), (4, 0), (4, 1), (4, 2), (4, 3), (5, 0), (5, 1), (5, 2), (5, 3), (6, 0), (6, 1))
 #: shells in the order in which neutral atoms fill them
 _FILLING = ((1, 0), (2, 0), (2, 1), (3, 0), (3, 1), (4, 0), (3, 2), (4, 1), (5, 0), (4, 2), (5, 1), (6, 0), (4, 3), (5, 2), (6, 1), (7, 0), (5, 3), (6, 2))
+#: electrons of neutral atoms that sit in another shell than the order of filling says: number -> ((from, to, electrons), …)
+_MOVED = {**{z: (((4, 0), (3, 2), 1),) for z in (24, 29)}, **{z: (((5, 0), (4, 2), 1),) for z in (41, 42, 44, 45, 47)}, 46: (((5, 0), (4, 2), 2),),
+          **{z: (((6, 0), (5, 2), 1),) for z in (78, 79)}, **{z: (((4, 3), (5, 2), 1),) for z in (57, 58, 64)},
+          **{z: (((5, 3), (6, 2), 1),) for z in (89, 91, 92, 93, 96)}, 90: (((5, 3), (6, 2), 2),)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,6 +112,9 @@ def valence_configuration(number: int, charge: float) -> tuple[int, ...]:
     for shell in _FILLING:
         occupied[shell] = min(left, 4 * shell[1] + 2)
         left -= occupied[shell]
+    for giver, taker, count in _MOVED.get(number, ()):
+        occupied[giver] -= count
+        occupied[taker] = occupied.get(taker, 0) + count
     core = number - round(charge)
     for shell in _CORE_ORDER:
         taken = min(core, occupied.get(shell, 0))

@@ -33,12 +33,7 @@ class CutoffRow:
 
 def entries(symbol: str | None = None, xc: str | None = None) -> tuple[GTHEntry, ...]:
     """All table entries, of one element and of one functional ("LDA", "PBE", "PBEsol") where given."""
-    return tuple(item for item in embedded()[0] if symbol in (None, item.symbol) and xc in (None, item.xc))
-
-
-def excluded() -> tuple[tuple[str, str, str], ...]:
-    """(symbol, name, reason) of entries that are in the table but not offered."""
-    return embedded()[1]
+    return tuple(item for item in embedded() if symbol in (None, item.symbol) and xc in (None, item.xc))
 
 
 def entry(symbol: str, xc: str, selector: str = "gth") -> Entry:
@@ -65,16 +60,13 @@ def entry(symbol: str, xc: str, selector: str = "gth") -> Entry:
         others = ", ".join(item.name for item in of_element)
         raise MissingError(f"{symbol} has no GTH potential for {xc}.",
                            hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
-    for bad, name, reason in excluded():
-        if bad == symbol and name.lower() == selector.lower():
-            raise MissingError(f"Potential {name} of {symbol} cannot be used: it {reason}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
     for item in of_element:
         if selector.lower() in (name.lower() for name in (item.name, *item.aliases)) and (item.xc == xc or selector.lower() == item.name.lower()):
             return item
     raise MissingError(f"{symbol} has no potential named {selector!r}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
 
 
-def _in_file(symbol: str, path: str) -> FileEntry:
+def _in_file(symbol: str, path: str) -> Entry:
     found = files.file_entry(path)
     if found.symbol != symbol:
         raise SetupError(f"{path} is a potential of {found.symbol}, not of {symbol}.", hint=f"Give {symbol} a potential of its own.")

@@ -7,6 +7,7 @@ Densities:   ∫ ρ(r) e^{−iq·r} d³r.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 #: relative error of the valence charge on the file's mesh above which the file's density is not used: its tail was cut off
 _CHARGE = 2e-3
+_COARSE = 0.35  # largest phase between two points of a table of densities and orbitals, which only serve as a start
 
 
 class NumericalChannel:
@@ -67,12 +69,12 @@ class NumericalPotential:
     def __repr__(self) -> str:
         return f"NumericalPotential({self.symbol} {self.name})"
 
-    def _transform(self, y: np.ndarray) -> Transform:
+    def _transform(self, y: np.ndarray, **options: float) -> Transform:
         """Of a spherical function y(r)/r on the first points of the mesh, l = 0."""
         n = len(y)
         # the end of y is an end of the integral of its own, unless y has vanished there
         weights = self._weights if n == len(self._weights) else quadrature(self.data.step[:n])
-        return Transform(0, self.data.r[:n], weights[:n], y)
+        return Transform(0, self.data.r[:n], weights[:n], y, **options)
 
     @cached_property
     def _local(self) -> Transform:
@@ -107,7 +109,9 @@ class NumericalPotential:
     def _valence(self) -> Transform | None:
         if not abs(electrons(self.data) / self.charge - 1) < _CHARGE:  # also when there is none
             return None
-        return self._transform(self.data.valence * self.data.r[:len(self.data.valence)])
+        r, density = self.data.r[:len(self.data.valence)], self.data.valence
+        n = _ended(density * r**2 * self.data.step[:len(density)])
+        return self._transform(density[:n] * r[:n], turn=_COARSE)
 
     def atomic_density(self, q: Tensor) -> Tensor | None:
         """The file's pseudo-atomic density as ∫ ρ e^{−iq·r} d³r, scaled to the valence charge; None where the file has none or its tail is cut off."""
@@ -121,11 +125,18 @@ class NumericalPotential:
         from ..atom import Orbital
         found = []
         for shell in self.data.shells:
-            n = len(shell.radial)
+            n = _ended(shell.radial**2 * self._weights[:len(shell.radial)])
+            shell = replace(shell, radial=shell.radial[:n])
             norm = math.sqrt(float(shell.radial**2 @ self._weights[:n]))
-            transform = Transform(shell.l, self.data.r[:n], self._weights[:n], shell.radial / norm)
+            transform = Transform(shell.l, self.data.r[:n], self._weights[:n], shell.radial / norm, _COARSE)
             found.append(Orbital(shell.l, shell.occupation, float("nan") if shell.energy is None else shell.energy, _radial(transform), shell.label))
         return tuple(found)
+
+
+def _ended(parts: np.ndarray) -> int:
+    """Points after which the sum of `parts` (n,) has all but one part in 10⁹ of its value: long tails would only make the tables finer."""
+    left = np.cumsum(np.abs(parts)[::-1])[::-1]
+    return max(20, int(np.count_nonzero(left > 1e-9 * left[0])))
 
 
 def _radial(transform: Transform):
