@@ -20,7 +20,7 @@ class Property:
 _ROWS = (
     ("energy", "eV", (), "total energy extrapolated to zero smearing"),
     ("free_energy", "eV", (), "E − TS; what forces, stress and training labels belong to"),
-    ("energies", "eV", ("N",), "energy per atom"),
+    ("energies", "eV", ("N",), "energy per atom; with a density of states the middle of each interval"),
     ("forces", "eV/Å", ("N", 3), "−∂(free energy)/∂positions, exact gradient of the discrete energy"),
     ("mean_force", "eV/Å", (3,), "mean of the forces: size of the egg-box effect"),
     ("stress", "eV/Å³", (6,), "∂(free energy)/∂strain / volume, Voigt xx yy zz yz xz xy, positive in tension"),
@@ -102,6 +102,18 @@ _ROWS = (
     ("touching_edges", "1", ("D",), "bands that touch at an edge and so have no tensor"),
     ("inverse_mass_along", "1/mₑ", ("D", "directions"), "their inverse masses along `mass_directions`"),
     ("inverse_mass_along_error", "1/mₑ", ("D", "directions"), "difference of the finite-difference orders"),
+    ("dos", "states/eV", ("S", "E"), "density of states of the cell, mean over each interval; without spin it counts both spins"),
+    ("integrated_dos", "1", ("S", "E"), "states below each energy"),
+    ("projected", "states/eV", ("P", "S", "E"), "shares of atoms, shells or orbitals in the density of states"),
+    ("projections", "1", ("P",), "their names: place of the atom from 0, element, shell, orbital"),
+    ("dos_fermi_energy", "eV", (), "Fermi energy of the mesh of the density of states"),
+    ("dos_at_fermi", "states/eV", ("S",), "density of states at the Fermi energy"),
+    ("dos_mesh", "1", (3,), "k-mesh of the density of states"),
+    ("d_band_atoms", "1", ("D",), "atoms with d states, from 0"),
+    ("d_band_centre", "eV", ("D", "S"), "mean energy of the d states of each, from the Fermi energy"),
+    ("d_band_width", "eV", ("D", "S"), "their standard deviation"),
+    ("d_band_share", "1", ("D", "S"), "share of the d states that the computed bands hold"),
+    ("spilling", "1", (), "share of the occupied states outside the span of the atomic orbitals"),
     ("mass_directions", "1", ("directions", 3), "Cartesian directions"),
 )
 PROPERTIES: dict[str, Property] = {row[0]: Property(*row) for row in _ROWS}

@@ -1,4 +1,4 @@
-"""What a set of bands says about gaps, edges and continuity. NumPy only; energies in one unit throughout, k-points in fractions or 1/length as the caller has them."""
+"""What a set of bands says about gaps, edges and continuity. NumPy only; one unit of energy throughout, k-points in whatever unit the caller has."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Edge:
 
 @dataclass(frozen=True)
 class Gap:
-    """size: 0 for a metal; valence, conduction: the edges, None for a metal; direct: smallest vertical gap (0 for a metal) and direct_edge, its valence state."""
+    """size: 0 for a metal; valence, conduction: the edges (None for a metal); direct: smallest vertical gap, direct_edge: its valence state."""
 
     size: float
     valence: Edge | None

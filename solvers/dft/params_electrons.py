@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..core.params import param
-from .params import DFTParams
+from .params import DFTParams, KPoints
 
 
 @dataclass(frozen=True)
@@ -19,4 +19,19 @@ class BandsParams(DFTParams):
     masses: bool = param(True, group="bands", help="effective masses at the band edges of a semiconductor")
     mass_step: float = param(0.04, unit="1/Å", low=1e-3, high=0.5, group="bands", advanced=True, help="step of the finite differences for the masses")
     band_tolerance: float = param(1e-4, unit="eV", low=1e-9, high=0.1, group="bands", advanced=True,
+                                  help="residual norm left in every band: an upper bound of the error of its eigenvalue")
+
+
+@dataclass(frozen=True)
+class DosParams(DFTParams):
+    """Density of states on a denser mesh, projected on atomic orbitals."""
+
+    dos_kpts: KPoints | None = param(None, group="states", help="mesh of the density of states; empty = twice the self-consistent one along each axis")
+    method: str = param("tetrahedra", choices=("tetrahedra", "gaussian"), group="states", help="linear tetrahedra, or a Gaussian on every level")
+    width: float = param(0.1, unit="eV", low=1e-3, high=2.0, group="states", help="standard deviation of the Gaussians")
+    interval: float = param(0.02, unit="eV", low=1e-4, high=1.0, group="states", help="step of the energy axis")
+    project: str = param("shells", choices=("none", "atoms", "shells", "orbitals"), group="states",
+                         help="share of the atoms, of their shells, or of single orbitals (Löwdin)")
+    empty_bands: int | None = param(None, low=0, high=10000, group="states", help="bands above the filled ones; empty = a half more than filled, at least 4")
+    band_tolerance: float = param(1e-4, unit="eV", low=1e-9, high=0.1, group="states", advanced=True,
                                   help="residual norm left in every band: an upper bound of the error of its eigenvalue")

@@ -1,7 +1,8 @@
-"""The first part of every task that looks at electrons: the self-consistent cycle as steps, with what resuming needs."""
+"""The first part of every task that looks at electrons: the self-consistent cycle as steps, and what is kept of it for resuming later parts."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ..core import device as machine
 from ..core.job import State, Step
 from ..core.units import HARTREE_EV
 from .calculation import Calculation
+from .nonscf import FixedPotential, Measure
 from .parallel import Workers
 from .plan import Plan
 from .restart import pack
@@ -35,6 +37,87 @@ def settle(plan: Plan, threads: Workers, resume: State | None, share: float = 0.
                                    "fermi_energy": step.fermi_energy * HARTREE_EV},
                    state=lambda: pack(state), text="; ".join(filter(None, (opening if step.n == first + 1 else "", step.text))), progress=share * done)
     return calculation
+
+
+@dataclass(frozen=True, eq=False)
+class Settled:
+    """What later parts need of a finished cycle: fixed potential, eigenvalues (S, K, B) of the mesh, energies (Ha), its flag, steps taken, warnings."""
+
+    fixed: FixedPotential
+    levels: np.ndarray
+    energy: float
+    free_energy: float
+    converged: bool
+    steps: int
+    warnings: tuple[str, ...]
+
+    @classmethod
+    def after(cls, calculation: Calculation) -> Settled:
+        """What a calculation that has run leaves."""
+        levels = calculation.ground.eigenvalues.cpu().numpy()
+        return cls(FixedPotential.of(calculation), levels.reshape(-1, *levels.shape[-2:]), calculation.energy_at_zero, calculation.energies.free,
+                   calculation.ground.converged, calculation.state.step, notes(calculation))
+
+    def pack(self) -> State:
+        """Arrays for `unpack`."""
+        return {**self.fixed.pack(), "settled_levels": self.levels, "settled_numbers": np.array([self.energy, self.free_energy, self.converged, self.steps]),
+                "settled_warnings": np.array(self.warnings, dtype=str)}
+
+    @classmethod
+    def unpack(cls, arrays: State, plan: Plan, threads: Workers) -> Settled:
+        """What `pack` stored, for the same plan."""
+        energy, free, converged, steps = map(float, arrays["settled_numbers"])
+        return cls(FixedPotential.unpack(arrays, plan, threads), arrays["settled_levels"], energy, free, bool(converged), int(steps),
+                   tuple(map(str, arrays["settled_warnings"])))
+
+    @property
+    def n_filled(self) -> int:
+        """Most bands below the Fermi energy at any point of the mesh, at least those that hold all electrons."""
+        plan = self.fixed.plan
+        return max(int(np.ceil(plan.n_electrons / 2 - 1e-9)), int((self.levels < self.fixed.fermi_energy).sum(-1).max()))
+
+    def n_bands(self, empty: int | None) -> int:
+        """Bands to compute: the filled ones and `empty` more (None: half as many again, at least 4)."""
+        return self.n_filled + (max(4, self.n_filled // 2) if empty is None else empty)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Energies for a result, eV."""
+        return {"energy": self.energy * HARTREE_EV, "free_energy": self.free_energy * HARTREE_EV, "fermi_energy": self.fixed.fermi_energy * HARTREE_EV}
+
+
+def settled(plan: Plan, threads: Workers, resume: State | None, share: float) -> Iterator[Step]:
+    """Steps of the cycle, or none when `resume` comes from a later part; returns `Settled`."""
+    if resume is not None and "settled_numbers" in resume:
+        return Settled.unpack(resume, plan, threads)
+    return Settled.after((yield from settle(plan, threads, resume, share)))
+
+
+class Sampling:
+    """Bands at a list of k-points in chunks, each a step that can be resumed. `found`: arrays (S, n, …) of the first n points, "eigenvalues" in Ha."""
+
+    def __init__(self, base: Settled, kpoints: np.ndarray, n_bands: int, tolerance: float, measure: Measure | None = None, resume: State | None = None):
+        self.base, self.kpoints, self.n_bands, self.tolerance, self.measure = base, kpoints, n_bands, tolerance, measure
+        self.found = {name[6:]: value for name, value in (resume or {}).items() if name.startswith("found_")}
+        self.n = base.steps if not self.found else int(resume["found_steps"])
+        self.found.pop("steps", None)
+
+    def pack(self) -> State:
+        """Everything `resume` needs."""
+        return {**self.base.pack(), **{f"found_{name}": value.copy() for name, value in self.found.items()}, "found_steps": np.array(self.n)}
+
+    def walk(self, kind: str, words: str, begin: float, end: float) -> Iterator[Step]:
+        """Steps over the points that are not done; progress runs from `begin` to `end`."""
+        total = len(self.kpoints)
+        done = self.found["eigenvalues"].shape[1] if self.found else 0
+        for part in self.base.fixed.chunks(total, self.n_bands):
+            if done >= part.stop:
+                continue
+            new = self.base.fixed.solve(self.kpoints[part], self.n_bands, self.tolerance, self.measure)
+            self.found = new if not self.found else {name: np.concatenate([value, new[name]], 1) for name, value in self.found.items()}
+            self.n += 1
+            yield Step(kind, self.n, {"points": float(part.stop)}, state=self.pack, text=f"{part.stop} of {total} k-points {words}",
+                       progress=begin + (end - begin) * part.stop / total)
 
 
 def notes(calculation: Calculation) -> tuple[str, ...]:

@@ -14,11 +14,11 @@ from ..core.units import BOHR_ANGSTROM, HARTREE_EV
 from . import masses
 from .band_edges import Edge, Gap, band_gap, jumps
 from .kpath import KPath, band_path, primitive
-from .nonscf import FixedPotential, refuse_unsupported
+from .nonscf import refuse_unsupported
 from .params import KPoints
 from .params_electrons import BandsParams
-from .plan import Plan, make_plan
-from .settle import notes, settings, settle, workers
+from .plan import make_plan
+from .settle import Sampling, Settled, settings, settled, workers
 
 #: jumps of a band below this (eV) are not spoken of
 _JUMP = 0.05
@@ -33,13 +33,9 @@ def bands(params: BandsParams, inputs: Mapping[str, Any], *, resume: State | Non
     path = band_path(structure, params.path, params.path_spacing, params.magmoms)
     plan = make_plan(structure, params)
     refuse_unsupported(plan)
-    threads = workers()
-    if resume is None or "fixed_rho" not in resume:
-        calculation = yield from settle(plan, threads, resume, 0.4)
-        work = _Work.after(calculation, params, path, remarks)
-    else:
-        work = _Work.unpack(resume, plan, params, path, threads)
-    yield from work.walk()
+    base = yield from settled(plan, workers(), resume, 0.4)
+    work = _Work(params, path, remarks, base, Sampling(base, path.kpoints, base.n_bands(params.empty_bands), params.band_tolerance / HARTREE_EV, resume=resume))
+    yield from work.points.walk("bands", f"of the path {path.text}", 0.4, 0.9)
     if params.masses:
         yield from work.weigh()
     return work.result()
@@ -66,84 +62,46 @@ def _cell(structure: Structure, params: BandsParams) -> tuple[Structure, BandsPa
 
 @dataclass
 class _Work:
-    """What is known so far. Energies in Ha; eigenvalues (S, n, B) of the first n points of the path; mesh: those of the self-consistent mesh."""
+    """A path whose points are being computed, and what follows from them. Energies in Ha."""
 
-    plan: Plan
     params: BandsParams
     path: KPath
-    fixed: FixedPotential
-    mesh: np.ndarray
-    scf: tuple[float, float, float]  # energy, free energy, converged
-    n: int
-    warnings: tuple[str, ...]
-    found: np.ndarray | None = None
+    remarks: tuple[str, ...]
+    base: Settled
+    points: Sampling
     masses: list[tuple[Edge, masses.Mass]] | None = None
 
-    @classmethod
-    def after(cls, calculation, params: BandsParams, path: KPath, remarks: tuple[str, ...]) -> _Work:
-        """The state at the end of the self-consistent cycle."""
-        return cls(calculation.plan, params, path, FixedPotential.of(calculation), _levels(calculation.ground.eigenvalues),
-                   (calculation.energy_at_zero, calculation.energies.free, float(calculation.ground.converged)), calculation.state.step,
-                   (*remarks, *notes(calculation)))
-
-    def pack(self) -> State:
-        """Arrays for `unpack`."""
-        state = {**self.fixed.pack(), "mesh": self.mesh, "scf": np.array(self.scf), "n": np.array(self.n), "warnings": np.array(self.warnings, dtype=str)}
-        return state if self.found is None else {**state, "found": self.found.copy()}
-
-    @classmethod
-    def unpack(cls, arrays: State, plan: Plan, params: BandsParams, path: KPath, threads) -> _Work:
-        """The work that `pack` stored."""
-        return cls(plan, params, path, FixedPotential.unpack(arrays, plan, threads), arrays["mesh"], tuple(map(float, arrays["scf"])), int(arrays["n"]),
-                   tuple(map(str, arrays["warnings"])), arrays.get("found"))
-
     @property
-    def tolerance(self) -> float:
-        return self.params.band_tolerance / HARTREE_EV
-
-    @property
-    def n_bands(self) -> int:
-        """Bands on the path."""
-        filled = int(np.ceil(self.plan.n_electrons / 2 - 1e-9))
-        empty = max(4, filled // 2) if self.params.empty_bands is None else self.params.empty_bands
-        return max(filled, int((self.mesh < self.fixed.fermi_energy).sum(-1).max())) + empty
-
-    def walk(self) -> Iterator[Step]:
-        """The points of the path that are not yet done, in chunks."""
-        total = len(self.path.kpoints)
-        for part in self.fixed.chunks(total, self.n_bands):
-            if self.found is not None and self.found.shape[1] >= part.stop:
-                continue
-            levels = self.fixed.solve(self.path.kpoints[part], self.n_bands, self.tolerance)["eigenvalues"]
-            self.found = levels if self.found is None else np.concatenate([self.found[:, :part.start], levels], 1)
-            self.n += 1
-            yield Step("bands", self.n, {"points": float(part.stop)}, state=self.pack, text=f"{part.stop} of {total} k-points of the path {self.path.text}",
-                       progress=0.4 + 0.5 * part.stop / total)
+    def found(self) -> np.ndarray:
+        """Eigenvalues (S, K, B) on the path."""
+        return self.points.found["eigenvalues"]
 
     # ---- gaps and masses -----------------------------------------------------------------------------------------------------
     @property
     def gap(self) -> Gap:
         """The gap over path and mesh."""
-        depth = min(self.mesh.shape[2], self.found.shape[2])
-        if (self.mesh < self.fixed.fermi_energy).sum(-1).max() >= depth:  # no empty band on the mesh: the path alone tells
-            return band_gap(self.found, self.path.kpoints, self.fixed.fermi_energy)
-        both = np.concatenate([self.found[..., :depth], self.mesh[..., :depth]], 1)
-        return band_gap(both, np.concatenate([self.path.kpoints, self.plan.kpoints]), self.fixed.fermi_energy)
+        mesh, fermi = self.base.levels, self.base.fixed.fermi_energy
+        depth = min(mesh.shape[2], self.found.shape[2])
+        if (mesh < fermi).sum(-1).max() >= depth:  # no empty band on the mesh: the path alone tells
+            return band_gap(self.found, self.path.kpoints, fermi)
+        both = np.concatenate([self.found[..., :depth], mesh[..., :depth]], 1)
+        return band_gap(both, np.concatenate([self.path.kpoints, self.base.fixed.plan.kpoints]), fermi)
 
     def weigh(self) -> Iterator[Step]:
         """Effective masses at both band edges of a semiconductor."""
         self.masses, gap = [], self.gap
         if gap.valence is None:
             return
-        reciprocal = 2 * np.pi * np.linalg.inv(self.plan.cell).T
+        fixed = self.base.fixed
+        reciprocal = 2 * np.pi * np.linalg.inv(fixed.plan.cell).T
         step = self.params.mass_step * BOHR_ANGSTROM
         for number, (edge, sign) in enumerate(((gap.valence, 1), (gap.conduction, -1))):
             conversation = masses.follow(np.array(edge.kpoint) @ reciprocal, edge.band, sign, step)
-            points, depth = next(conversation), min(edge.band + 3, self.n_bands)
+            points, depth = next(conversation), min(edge.band + 3, self.points.n_bands)
             while True:
                 try:
                     kpoints = points @ np.linalg.inv(reciprocal)
-                    levels = self.fixed.solve(kpoints, depth, 0.3 * self.tolerance, sphere_at=np.array(edge.kpoint))["eigenvalues"]
+                    levels = fixed.solve(kpoints, depth, 0.3 * self.points.tolerance, sphere_at=np.array(edge.kpoint))["eigenvalues"]
                     points = conversation.send(levels[edge.spin])
                 except StopIteration as stop:
                     mass = stop.value
@@ -154,16 +112,16 @@ class _Work:
                 text = f"{name} band edge: masses {_masses_text(mass.inverse)}"
             else:
                 text = f"{name} band edge: " + ("bands touch, masses along lines" if mass.kind == "touching" else "no extremum was found near the sampled one")
-            yield Step("bands", self.n + 1 + number, text=text, progress=0.95 + 0.05 * number)
+            yield Step("bands", self.points.n + 1 + number, text=text, progress=0.95 + 0.05 * number)
 
     # ---- the result ----------------------------------------------------------------------------------------------------------
     def result(self) -> Result:
         """Everything in eV, Å and electron masses."""
-        path, gap, warnings = self.path, self.gap, list(self.warnings)
+        path, gap, warnings = self.path, self.gap, [*self.remarks, *self.base.warnings]
         for spin, k, band in jumps(self.found, path.segments, _JUMP / HARTREE_EV)[:5]:
             warnings.append(f"Band {band + 1}{f' of spin {spin + 1}' if len(self.found) > 1 else ''} jumps at point {k} of the path "
                             f"(k = {np.round(path.kpoints[k], 4).tolist()}): a band may be missing there. Raise empty_bands or lower path_spacing.")
-        values = {"energy": self.scf[0] * HARTREE_EV, "free_energy": self.scf[1] * HARTREE_EV, "fermi_energy": self.fixed.fermi_energy * HARTREE_EV,
+        values = {**self.base.values,
                   "kpath": path.kpoints, "distance": path.distance, "labels": np.array([[str(index), name] for index, name in path.labels]),
                   "eigenvalues": self.found * HARTREE_EV, "band_gap": gap.size * HARTREE_EV, "direct_gap": gap.direct * HARTREE_EV, "cell": path.cell}
         if gap.valence is not None:
@@ -172,8 +130,8 @@ class _Work:
         values |= self._mass_values(warnings)
         own = {"path": path.text, "path_spacing": self.params.path_spacing, "n_bands": int(self.found.shape[2]), "band_tolerance": self.params.band_tolerance,
                "gap_kind": "metal" if gap.valence is None else "direct" if gap.is_direct else "indirect"}
-        return Result(values, converged=bool(self.scf[2]), structure=self.plan.structure, warnings=tuple(warnings),
-                      settings=settings(self.plan, own, str(self.fixed.rho.device.type)))
+        return Result(values, converged=self.base.converged, structure=self.base.fixed.plan.structure, warnings=tuple(warnings),
+                      settings=settings(self.base.fixed.plan, own, str(self.base.fixed.rho.device.type)))
 
     def _mass_values(self, warnings: list[str]) -> dict[str, Any]:
         if not self.masses:
@@ -198,12 +156,6 @@ class _Work:
                        "inverse_mass_along_error": np.concatenate([mass.along_error for _, _, mass in touching]),
                        "mass_directions": masses.DIRECTIONS}
         return values
-
-
-def _levels(eigenvalues: Any) -> np.ndarray:
-    """Eigenvalues as an array (S, K, B)."""
-    array = eigenvalues.cpu().numpy()
-    return array.reshape(-1, *array.shape[-2:])
 
 
 def _masses_text(inverse: np.ndarray) -> str:
