@@ -18,6 +18,8 @@ from ..core.errors import QcadError
 VERBS: dict[str, tuple[str, str]] = {
     "build": ("build", "make or change a structure"),
     "scf": ("task", "plane-wave DFT: energy, forces, stress"),
+    "bands": ("electrons", "band structure along a path, gaps, effective masses"),
+    "dos": ("electrons", "density of states, projected on atoms and shells"),
     "relax": ("task", "relax atoms and cell"),
     "elastic": ("task", "elastic constants with error bars"),
     "phonons": ("task", "lattice vibrations: bands, density of states, thermal properties"),

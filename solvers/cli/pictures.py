@@ -66,3 +66,63 @@ def phonons(result, path: Path) -> Path:
     figure.savefig(path)
     plt.close(figure)
     return path
+
+
+def _plain(columns: int = 1, rows: int = 1, size: tuple[float, float] = (6, 5)):
+    """(pyplot, figure, axes) without a display."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(rows, columns, figsize=size, dpi=150, layout="constrained")
+    return plt, figure, axes
+
+
+def bands(result, path: Path) -> Path:
+    """Write the bands along the path as a PNG, energies from the valence band edge (a metal: from the Fermi energy). Returns `path`."""
+    values = result.values
+    plt, figure, axes = _plain()
+    zero, name = (float(values["band_edges"][0]), "valence band edge") if "band_edges" in values else (float(values["fermi_energy"]), "Fermi energy")
+    distance, levels = values["distance"], values["eigenvalues"] - zero
+    # a path jumps where two k-points share a place: no line is drawn across
+    breaks = [0, *(np.flatnonzero(np.diff(distance) < 1e-12) + 1), len(distance)]
+    for spin, (color, line) in enumerate((("C0", "-"), ("C3", "--"))[: len(levels)]):
+        for first, last in zip(breaks[:-1], breaks[1:], strict=True):
+            axes.plot(distance[first:last], levels[spin, first:last], line, color=color, linewidth=1)
+    ticks: dict[float, str] = {}
+    for index, label in values["labels"]:
+        place = float(distance[int(index)])
+        ticks[place] = f"{ticks[place]}|{label}" if place in ticks else str(label)
+    axes.set_xticks(list(ticks), list(ticks.values()))
+    axes.grid(axis="x", color="0.8")
+    axes.axhline(0.0, color="0.5", linewidth=0.8)
+    title = "metal" if "band_edges" not in values else f"gap {float(values['band_gap']):.3f} eV, {result.settings['gap_kind']}"
+    axes.set(xlim=(distance[0], distance[-1]), ylabel=f"energy from the {name} (eV)", title=f"{result.structure.formula}: {title}")
+    figure.savefig(path)
+    plt.close(figure)
+    return path
+
+
+def dos(result, path: Path) -> Path:
+    """Write the density of states and its shares per element and shell as a PNG; spin down points downwards. Returns `path`."""
+    values = result.values
+    plt, figure, axes = _plain(size=(8, 4.5))
+    energies = values["energies"] - float(values["dos_fermi_energy"])
+    shown = energies < result.settings["complete_below"] - float(values["dos_fermi_energy"])
+    kinds: dict[str, list[int]] = {}
+    for row, label in enumerate(values.get("projections", ())):
+        kinds.setdefault(" ".join(str(label).split()[1:]), []).append(row)  # atoms of one kind together
+    for spin, total in enumerate(values["dos"]):
+        sign = -1.0 if spin else 1.0
+        axes.fill_between(energies[shown], sign * total[shown], color="0.85")
+        axes.plot(energies[shown], sign * total[shown], color="0.4", linewidth=0.8, label=None if spin else "total")
+        for i, (kind, rows) in enumerate(list(kinds.items())[:12]):
+            axes.plot(energies[shown], sign * values["projected"][rows, spin].sum(0)[shown], color=f"C{i % 10}", linewidth=1, label=None if spin else kind)
+    axes.axvline(0.0, color="0.5", linewidth=0.8)
+    title = f"{result.structure.formula}: density of states"
+    axes.set(xlabel="energy from the Fermi energy (eV)", ylabel="states/eV", title=title, xlim=(None, energies[shown][-1]))
+    axes.legend(fontsize="small")
+    figure.savefig(path)
+    plt.close(figure)
+    return path

@@ -1,4 +1,4 @@
-"""Parameters of the tasks that look at the electrons of one structure. Each is a `DFTParams` with more fields: all keywords of `DFT(...)` are its own. No torch."""
+"""Parameters of the tasks that look at electrons: each is a `DFTParams` with more fields, so all keywords of `DFT(...)` are its own. No torch."""
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class DosParams(DFTParams):
     method: str = param("tetrahedra", choices=("tetrahedra", "gaussian"), group="states", help="linear tetrahedra, or a Gaussian on every level")
     width: float = param(0.1, unit="eV", low=1e-3, high=2.0, group="states", help="standard deviation of the Gaussians")
     interval: float = param(0.02, unit="eV", low=1e-4, high=1.0, group="states", help="step of the energy axis")
-    project: str = param("shells", choices=("none", "atoms", "shells", "orbitals"), group="states",
+    projections: str = param("shells", choices=("none", "atoms", "shells", "orbitals"), group="states",
                          help="share of the atoms, of their shells, or of single orbitals (Löwdin)")
     empty_bands: int | None = param(None, low=0, high=10000, group="states", help="bands above the filled ones; empty = a half more than filled, at least 4")
     band_tolerance: float = param(1e-4, unit="eV", low=1e-9, high=0.1, group="states", advanced=True,

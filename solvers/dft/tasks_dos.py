@@ -34,7 +34,7 @@ def dos(params: DosParams, inputs: Mapping[str, Any], *, resume: State | None = 
     size, shift = params.dos_kpts.mesh(structure.cell) if params.dos_kpts is not None else (tuple(2 * n if n > 1 else 1 for n in plan.size), (0.0, 0.0, 0.0))
     group = plan.group.compatible_with(size, shift)
     mesh = TetrahedronMesh.make(size, shift, group, plan.cell)
-    projector = None if params.project == "none" else Projector.of(base.fixed.problem(mesh.kpoints[:1]), group if len(mesh.kpoints) < len(mesh.place) else None)
+    projector = None if params.projections == "none" else Projector.of(base.fixed.problem(mesh.kpoints[:1]), group if len(mesh.kpoints) < len(mesh.place) else None)
     n_bands = base.n_bands(params.empty_bands)
     points = Sampling(base, mesh.kpoints, n_bands, params.band_tolerance / HARTREE_EV, projector and projector.measure(n_bands), resume)
     yield from points.walk("dos", f"of the mesh {'x'.join(map(str, size))}", 0.4, 1.0)
@@ -93,7 +93,7 @@ def _edges(levels: np.ndarray, params: DosParams, method: str) -> np.ndarray:
 
 
 def _projected(params: DosParams, projector: Projector, parts: np.ndarray, shares: np.ndarray) -> dict[str, Any]:
-    names, place = projector.labels(params.project)
+    names, place = projector.labels(params.projections)
     summed = np.zeros((*shares.shape[:-1], len(names)))
     np.add.at(summed, (..., place), shares)
     return {"projected": np.einsum("skbp,skbe->pse", summed, parts, optimize=True), "projections": np.array(names)}

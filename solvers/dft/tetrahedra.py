@@ -24,8 +24,8 @@ _DIAGONALS = ((0, 7), (1, 6), (2, 5), (3, 4))
 class TetrahedronMesh:
     """A mesh of k-points reduced by symmetry and cut into tetrahedra.
 
-    kpoints (K, 3) fractional and weights (K,): one point of every star; place (n,): star of each point of the full mesh; corners (T, 4): stars at the corners of
-    the distinct tetrahedra; shares (T,): their shares of the zone, sum 1.
+    kpoints (K, 3) fractional and weights (K,): one point of every star; place (n,): star of each point of the full mesh; corners (T, 4): stars at the corners
+    of the distinct tetrahedra; shares (T,): their shares of the zone, sum 1.
     """
 
     size: tuple[int, int, int]
@@ -52,8 +52,8 @@ class TetrahedronMesh:
         return cls(tuple(size), wrap(points[chosen]), multiplicity / len(points), place, distinct, count / len(corners))
 
     def states(self, eigenvalues: np.ndarray, energies: np.ndarray, corrected: bool = False) -> np.ndarray:
-        """Weights (K, B, E): the share of the zone around each k-point in which band b of eigenvalues (K, B) lies below each energy; their sum over k is the number
-        of states per band. corrected: with Blöchl's correction, for integrals up to a Fermi energy (weights may then leave [0, 1])."""
+        """Weights (K, B, E): the share of the zone around each k-point in which band b of eigenvalues (K, B) lies below each energy; their sum over k is the
+        number of states per band. corrected: with Blöchl's correction, for integrals up to a Fermi energy (weights may then leave [0, 1])."""
         n_bands = eigenvalues.shape[1]
         result = np.zeros((len(self.kpoints), n_bands, len(energies)))
         block = max(1, _BLOCK // (8 * 4 * 6 * max(len(energies), 1)))

@@ -21,7 +21,7 @@ def run(atoms, steps=None, **own):
 
 @pytest.fixture(scope="module")
 def silicon():
-    return run(bulk("Si"), cutoff=120, kpts="3x3x3", smearing="none", project="orbitals", dos_kpts="4x4x4", empty_bands=2)
+    return run(bulk("Si"), cutoff=120, kpts="3x3x3", smearing="none", projections="orbitals", dos_kpts="4x4x4", empty_bands=2)
 
 
 def test_the_integral_is_the_number_of_electrons(silicon):
@@ -51,7 +51,7 @@ def test_projections_are_shares_and_obey_the_symmetry(silicon):
 
 def test_the_wedge_gives_what_the_whole_zone_gives():
     atoms = bulk("Al", "hcp", a=2.86, c=4.67)
-    own = {"cutoff": 100, "kpts": "3x3x2", "dos_kpts": "4x4x2", "project": "orbitals", "interval": 0.25, "smearing": "fermi-dirac:0.3eV", "empty_bands": 2,
+    own = {"cutoff": 100, "kpts": "3x3x2", "dos_kpts": "4x4x2", "projections": "orbitals", "interval": 0.25, "smearing": "fermi-dirac:0.3eV", "empty_bands": 2,
            "grid": "15,15,24", "method": "gaussian", "width": 0.3}  # tetrahedra break the symmetry of the mesh, equal Gaussians do not
     less, full = run(atoms, **own), run(atoms, symmetry=False, **own)
     n = len(less.values["energies"])
@@ -63,7 +63,7 @@ def test_the_wedge_gives_what_the_whole_zone_gives():
 
 
 def test_copper_has_a_full_d_band_and_gaussians_agree():
-    own = {"cutoff": 800, "kpts": "3x3x3", "dos_kpts": "3x3x3", "smearing": "fermi-dirac:0.2eV", "project": "shells", "band_tolerance": 1e-3, "tolerance": 1e-5}
+    own = {"cutoff": 800, "kpts": "3x3x3", "dos_kpts": "3x3x3", "smearing": "fermi-dirac:0.2eV", "projections": "shells", "band_tolerance": 1e-3, "tolerance": 1e-5}
     one = run(bulk("Cu", a=3.6), **own).values
     assert list(one["d_band_atoms"]) == [0] and -4.5 < one["d_band_centre"][0, 0] < -1.0 and 0.3 < one["d_band_width"][0, 0] < 2.0
     assert one["d_band_share"][0, 0] > 0.9

@@ -1,0 +1,115 @@
+"""``qcad bands | dos | … FILE``: tasks of the plane-wave engine that look at the electrons of one structure."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from .. import tasks
+from ..core.errors import SetupError
+from ..core.job import JobSpec, Result
+from . import flags, running
+
+#: verb -> suffixes that --output may have, and what is written then
+_OUTPUT = {
+    "bands": {".png": "picture", ".csv": "table of the bands"},
+    "dos": {".png": "picture", ".csv": "table of the densities of states"},
+}
+#: what the JSON object of a verb holds besides the common keys
+_KEYS = {
+    "bands": ("energy", "fermi_energy", "band_gap", "direct_gap", "band_edges", "band_edge_kpoints", "kpath", "distance", "labels", "eigenvalues", "mass_edges",
+              "inverse_mass", "inverse_mass_error", "touching_edges", "inverse_mass_along", "inverse_mass_along_error", "mass_directions"),
+    "dos": ("energy", "fermi_energy", "dos_fermi_energy", "dos_at_fermi", "energies", "dos", "integrated_dos", "projections", "projected", "d_band_atoms",
+            "d_band_centre", "d_band_width", "d_band_share", "spilling"),
+}
+_SETTINGS = {"bands": ("gap_kind", "path", "n_bands"), "dos": ("method", "dos_kpts", "complete_below")}
+
+
+def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
+    parser.add_argument("file", metavar="FILE", help="structure: cif, POSCAR, extxyz, xyz, traj, cube, json")
+    flags.add_common(parser, output="write " + ", ".join(f"a {text} ({suffix})" for suffix, text in _OUTPUT[verb].items()))
+    parser.set_defaults(own=flags.add_params(parser, tasks.get(verb).params_class(), verb, skip=("device",)))
+
+
+def run(args: argparse.Namespace, verb: str) -> int:
+    from ..core.bridge import read_structure
+
+    flags.check_place(args.output)
+    if args.output and args.output.suffix.lower() not in _OUTPUT[verb]:
+        raise SetupError(
+            f"--output {args.output} has the type {args.output.suffix or '(none)'!r}.",
+            hint="Allowed: " + ", ".join(f"{suffix} ({text})" for suffix, text in _OUTPUT[verb].items()) + ".",
+        )
+    params = flags.checked(tasks.get(verb).params_class(), flags.given(args, args.own))
+    structure = read_structure(Path(args.file))
+    job, result = running.run_job(JobSpec(verb, params, {"structure": structure}, f"{structure.formula} {verb}", args.device, args.threads), args.project)
+    if args.output:
+        write(verb, result, args.output)
+        flags.say(f"wrote {args.output}")
+    report = summary(verb, result) | {"wall_s": running.wall_seconds(job), "job": job.id}
+    if args.json:
+        print(json.dumps(report, ensure_ascii=False))
+    else:
+        from . import electron_words
+
+        print("\n".join([*electron_words.words(verb, result),
+                         f"job {job.id}: {'converged' if result.converged else 'NOT CONVERGED'}, {report['wall_s']:.1f} s on {report['device']}"]))
+    for warning in result.warnings:
+        flags.say(f"warning: {warning}")
+    if result.refused:
+        flags.say(f"refused: {result.refused}")
+    return result.exit_code
+
+
+def summary(verb: str, result: Result) -> dict[str, Any]:
+    """The JSON object of a verb."""
+    report: dict[str, Any] = {key: result.values[key].tolist() for key in _KEYS[verb] if key in result.values}
+    report |= {key: result.settings[key] for key in _SETTINGS[verb] if key in result.settings}
+    if "labels" in report:
+        report["labels"] = [[int(index), name] for index, name in report["labels"]]
+    return report | {"converged": bool(result.converged), "refused": result.refused, "warnings": list(result.warnings),
+                     "device": result.settings.get("device", "cpu")}
+
+
+def write(verb: str, result: Result, path: Path) -> None:
+    """Write `result` as what the suffix of `path` asks for."""
+    suffix = path.suffix.lower()
+    if suffix == ".png":
+        from . import pictures
+
+        getattr(pictures, verb)(result, path)
+    elif suffix == ".csv":
+        from ..io.csv import write_table
+
+        columns, units = _TABLES[verb](result)
+        names = list(columns)
+        write_table(path, names, [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)], units)
+
+
+def _bands_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    values = result.values
+    names = dict((int(index), name) for index, name in values["labels"])
+    columns: dict[str, Any] = {"distance": values["distance"], **{f"k{i + 1}": values["kpath"][:, i] for i in range(3)}}
+    columns["point"] = [names.get(i, "") for i in range(len(values["distance"]))]
+    spins = values["eigenvalues"]
+    bands = {f"band {b + 1}{_spin(s, len(spins))}": spins[s, :, b] for s in range(len(spins)) for b in range(spins.shape[2])}
+    return columns | bands, {"distance": "1/Å", **dict.fromkeys(bands, "eV")}
+
+
+def _dos_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    values = result.values
+    n = len(values["dos"])
+    columns: dict[str, Any] = {"energy": values["energies"], "energy from E_F": values["energies"] - values["dos_fermi_energy"]}
+    states = {f"total{_spin(s, n)}": values["dos"][s] for s in range(n)}
+    states |= {f"{name}{_spin(s, n)}": values["projected"][p, s] for p, name in enumerate(values.get("projections", ())) for s in range(n)}
+    counts = {f"integrated{_spin(s, n)}": values["integrated_dos"][s] for s in range(n)}
+    return columns | states | counts, {"energy": "eV", "energy from E_F": "eV", **dict.fromkeys(states, "states/eV")}
+
+
+def _spin(spin: int, n: int) -> str:
+    return "" if n == 1 else (" up", " down")[spin]
+
+
+_TABLES = {"bands": _bands_table, "dos": _dos_table}
