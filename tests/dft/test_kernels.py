@@ -32,7 +32,7 @@ def test_pruned_operator_is_the_plain_one(kind, n_bands):
     basis = make_basis(kind)
     fast, plain = PrunedOperator(basis, Workers(2)), PlainOperator(basis)
     generator = torch.Generator().manual_seed(1)
-    potential = torch.randn(basis.grid.shape, dtype=torch.float64, generator=generator)
+    potential = torch.randn(2, *basis.grid.shape, dtype=torch.float64, generator=generator)
     for operator in (fast, plain):
         operator.set_potential(potential)
     for batch in basis.batches:
@@ -41,6 +41,10 @@ def test_pruned_operator_is_the_plain_one(kind, n_bands):
         fast.apply(batch, X, a)
         plain.apply(batch, X, b)
         assert b.abs().max() > 1.0
+        assert torch.allclose(a, b, rtol=0, atol=1e-12 * float(b.abs().max()))
+        fast.apply(batch, X, a, spin=1)
+        assert (a - b).abs().max() > 1e-3 * b.abs().max()  # the other spin's potential
+        plain.apply(batch, X, b, spin=1)
         assert torch.allclose(a, b, rtol=0, atol=1e-12 * float(b.abs().max()))
         weights = torch.rand(1, n_bands, dtype=torch.float64, generator=generator)
         weights[0, 0] = 0.0

@@ -7,6 +7,7 @@ image HP a level near a small gap (0.01 Ha) made the self-consistent cycle diver
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 
@@ -50,17 +51,19 @@ class _Subspace:
         self.g, self.h, self.n = _grow(self.g, g), _grow(self.h, h), m
 
 
-def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tolerance: float, weights: torch.Tensor | None = None) -> Bands:
-    """Improve orthonormal orbitals X (B, bands, storage) by at most `expansions` expansions, at least one.
+def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tolerance: float, weights: torch.Tensor | None = None,
+             spin: int = 0) -> Bands:
+    """Improve orthonormal orbitals X (B, bands, storage) of one spin by at most `expansions` expansions, at least one.
 
     tolerance: residual norm (Ha) below which a band counts as converged; weights (B, bands): bands of zero weight never ask for more.
     """
     n_bands = X.shape[1]
+    apply = partial(hamiltonian.apply, batch, **({"spin": spin} if spin else {}))
     space = _Subspace(X, (expansions + 1) * n_bands)
     V, HV = space.V, space.HV
     X0 = X = V[:, :n_bands]
     HX = HV[:, :n_bands]
-    hamiltonian.apply(batch, X, out=HX)
+    apply(X, out=HX)
     space.close_orbitals()
     e = space.h.diagonal(dim1=1, dim2=2).real.clone()
     first_norms = C = None
@@ -81,7 +84,7 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
         W = W - matmul(matmul(W, X0.mH), X0)
         new = slice(space.n, space.n + active)
         V[:, new] = W / torch.linalg.vector_norm(W, dim=-1, keepdim=True).clamp_min(1e-150)
-        hamiltonian.apply(batch, V[:, new], out=HV[:, new])
+        apply(V[:, new], out=HV[:, new])
         space.border(active)
         e, C = lowest(space.h, space.g, n_bands)
         C = C.to(V.dtype)

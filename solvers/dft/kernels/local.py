@@ -21,10 +21,10 @@ class LocalOperator(Protocol):
     """What the eigensolvers and the density need of a kernel."""
 
     def set_potential(self, potential: torch.Tensor) -> None:
-        """Use the local potential V(r) (n1, n2, n3), Ha."""
+        """Use the local potential V(r) of each spin, (S, n1, n2, n3) or (n1, n2, n3), Ha."""
 
-    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
-        """out = (T + V) X for orbitals X (B, bands, storage)."""
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> None:
+        """out = (T + V) X for orbitals X (B, bands, storage) of one spin."""
 
     def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: np.ndarray | torch.Tensor) -> None:
         """rho += Σ weights (B, bands) |ψ(r)|² for ℓ²-normalised ψ, times the cell volume; rho from `new_density`."""
@@ -33,6 +33,11 @@ class LocalOperator(Protocol):
 
     def finish_density(self, parts: list) -> torch.Tensor:
         """Sum of partial densities as (n1, n2, n3) on the basis' device."""
+
+
+def by_spin(potential: torch.Tensor) -> torch.Tensor:
+    """A potential with its spin axis in front, (S, n1, n2, n3), from (S, n1, n2, n3) or (n1, n2, n3)."""
+    return potential if potential.ndim == 4 else potential[None]
 
 
 class PlainOperator:
@@ -46,7 +51,7 @@ class PlainOperator:
         self._tables: dict[int, torch.Tensor] = {}
 
     def set_potential(self, potential: torch.Tensor) -> None:
-        self.V = potential
+        self.V = by_spin(potential)
 
     def _inverse(self, batch: Batch) -> torch.Tensor:
         if batch.first not in self._tables:
@@ -64,9 +69,9 @@ class PlainOperator:
         step = max(1, self.chunk_boxes // len(batch))
         return (slice(i, i + step) for i in range(0, n_bands, step))
 
-    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> None:
         for part in self._chunks(batch, X.shape[1]):
-            fields = torch.fft.fftn(self._fields(batch, X[:, part]) * self.V, dim=(-3, -2, -1), norm="forward").flatten(-3)
+            fields = torch.fft.fftn(self._fields(batch, X[:, part]) * self.V[spin], dim=(-3, -2, -1), norm="forward").flatten(-3)
             out[:, part] = batch.store(boxes.gather(fields, batch.index))
         out += batch.stored_kinetic[:, None, :] * X
 
@@ -97,7 +102,7 @@ class PrunedOperator:
         self._local = threading.local()
 
     def set_potential(self, potential: torch.Tensor) -> None:
-        self.V = np.ascontiguousarray(potential.numpy().transpose(1, 0, 2)) / self.grid.size  # [y, x, z]
+        self.V = np.ascontiguousarray(by_spin(potential).numpy().transpose(0, 2, 1, 3)) / self.grid.size  # [spin, y, x, z]
 
     def _work(self, table: _Tables) -> tuple[np.ndarray, ...]:
         """Scratch arrays of this thread, kept between calls."""
@@ -114,18 +119,18 @@ class PrunedOperator:
             full = self._local.full = np.zeros(length, complex)
         return full
 
-    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor) -> None:
-        table, kernels = self._tables[batch.first], self.kernels
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> None:
+        table, kernels, V = self._tables[batch.first], self.kernels, self.V[spin]
         x, y = _complex_view(X[0], batch), _complex_view(out[0], batch)
 
         def share(first: int, step: int) -> None:
             rows, planes, slab = self._work(table)
             common = (table.ox, table.oy, first, step, rows, planes, slab)
             if batch.half:
-                kernels.apply_gamma(x, y, self.V, table.kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
+                kernels.apply_gamma(x, y, V, table.kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
                                     self._full(len(table.positions)), table.plans, self.functions)
             else:
-                kernels.apply_complex(x, y, self.V, table.kinetic, table.segments, table.positions, *common, table.plans, self.functions)
+                kernels.apply_complex(x, y, V, table.kinetic, table.segments, table.positions, *common, table.plans, self.functions)
         self.workers.share(share, (len(x) + 1) // 2 if batch.half else len(x))
 
     def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: np.ndarray) -> None:
