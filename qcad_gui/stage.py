@@ -111,7 +111,7 @@ class Stage(QObject):
 
     def _settled(self) -> None:
         if self._shown is not None:
-            self.view.set_structure(self._shown, keep_camera=True)
+            self.view.set_structure(self._shown, keep_camera=True, same_images=True)
             self.view.set_selection(self.session.selection)
 
     def theme_changed(self) -> None:

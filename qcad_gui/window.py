@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QSize, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QShowEvent
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication, QKeySequence, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QApplication, QDockWidget, QFileDialog, QLabel, QMainWindow, QMenu, QScrollArea, QStackedWidget, QToolBar, QVBoxLayout, QWidget
 
 from solvers.core.bridge import FORMATS
@@ -67,6 +67,19 @@ _SHORT = {
     "calculate.elastic": mark("Elastic"),
     "results.deck": mark("Deck"),
 }
+#: the order in which they lose that text in a narrow window
+_LOSES_TEXT = (
+    "view.mode_view",
+    "view.mode_select",
+    "view.mode_measure",
+    "view.mode_edit",
+    "build.supercell",
+    "file.open",
+    "build.bulk",
+    "calculate.scf",
+    "calculate.elastic",
+    "results.deck",
+)
 
 
 class MainWindow(QMainWindow):
@@ -251,6 +264,21 @@ class MainWindow(QMainWindow):
             else:
                 button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         self.addToolBar(self.toolbar)
+
+    def _fit_toolbar(self) -> None:
+        """Take texts off the buttons, the least telling first, until none of them falls off the end of a narrow window."""
+        buttons = {name: self.toolbar.widgetForAction(self.actions_by_id[name]) for name in _SHORT}
+        for button in buttons.values():
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        for name in _LOSES_TEXT:
+            if self.toolbar.sizeHint().width() <= self.width():
+                return
+            buttons[name].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """The toolbar fits the new width."""
+        super().resizeEvent(event)
+        self._fit_toolbar()
 
     def _build_status(self) -> None:
         self.hint = QLabel(self)

@@ -42,6 +42,13 @@ TASKS: dict[str, Task] = {
             "solvers.continuum.elastic:elastic",
             ("structure", "calculator"),
         ),
+        Task(
+            "phonons",
+            "Phonons: bands, density of states, thermal properties, stability",
+            "solvers.phonons.params:PhononParams",
+            "solvers.phonons.task:phonons",
+            ("structure", "calculator"),
+        ),
         Task("md", "Molecular dynamics", "solvers.md.params:MDParams", "solvers.md.dynamics:run", ("structure", "calculator")),
         Task("train", "Fit a force field to labelled frames", "solvers.mlff.params:TrainParams", "solvers.mlff.training:run", ("train", "test")),
     )

@@ -64,6 +64,7 @@ class Drawing:
         self.drawn = Drawn(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64))
         self._shift, self._whole_cells = np.zeros((0, 3), np.int64), 0  # of every drawn atom, in cells; how many of them are not extra images on faces
         self._positions, self._cell = np.zeros((0, 3)), np.zeros((3, 3))
+        self._same_images = False  # true while another frame of the same atoms is drawn
         self._notes: dict[str, str] = {}
         self._slice: tuple[tuple[float, float, float], float] | None = None
         self._surface: dict[str, Any] | None = None
@@ -105,8 +106,13 @@ class Drawing:
         self.set_theme(theme)
 
     # ---- what to draw --------------------------------------------------------------------------------------------------------
-    def set_structure(self, structure: Structure | None) -> None:
-        """Draw `structure`; marks that no longer fit (selection, forces, measurements of atoms that are gone) are dropped."""
+    def set_structure(self, structure: Structure | None, *, same_images: bool = False) -> None:
+        """Draw `structure`; marks that no longer fit (selection, forces, measurements of atoms that are gone) are dropped.
+
+        `same_images`: another frame of the same atoms; the images on the faces stay those of the frame before, or they would come and go with every vibration.
+        """
+        before = self.structure
+        self._same_images = same_images and before is not None and structure is not None and np.array_equal(before.numbers, structure.numbers)
         self.structure = structure
         n = 0 if structure is None else len(structure)
         self.selection = frozenset(k for k in self.selection if k < n)
@@ -117,6 +123,7 @@ class Drawing:
         self._positions = np.zeros((0, 3)) if structure is None else structure.positions
         self._cell = np.zeros((3, 3)) if structure is None else structure.cell
         self._draw_all()
+        self._same_images = False
 
     def set_style(self, style: Style) -> None:
         """Draw everything in another style."""
@@ -319,9 +326,12 @@ class Drawing:
     def _draw_atoms(self) -> None:
         n = 0 if self.structure is None else len(self.structure)
         numbers = self.structure.numbers if n else np.zeros(0, np.int64)
-        owner, self._shift = geometry.repeats(n, self.style.repeat)
-        self._whole_cells = len(owner)
-        if n and self.style.face_atoms and n <= _FACE_LIMIT:
+        if self._same_images:
+            owner = self.drawn.owner
+        else:
+            owner, self._shift = geometry.repeats(n, self.style.repeat)
+            self._whole_cells = len(owner)
+        if n and self.style.face_atoms and n <= _FACE_LIMIT and not self._same_images:
             more, beyond = geometry.face_images(self._positions, self._cell, self.structure.pbc, self.style.repeat)
             owner, self._shift = np.concatenate([owner, more]), np.concatenate([self._shift, beyond])
         at = geometry.placed(self._positions, self._cell, owner, self._shift)

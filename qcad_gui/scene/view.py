@@ -210,8 +210,11 @@ class SceneView(QWidget):
         """The style in use."""
         return self._style
 
-    def set_structure(self, structure: Structure | None, *, keep_camera: bool | None = None) -> None:
-        """Show `structure` (None: the empty view). The camera stays when the new one fills about the same space, unless `keep_camera` says otherwise."""
+    def set_structure(self, structure: Structure | None, *, keep_camera: bool | None = None, same_images: bool = False) -> None:
+        """Show `structure` (None: the empty view). The camera stays when the new one fills about the same space, unless `keep_camera` says otherwise.
+
+        `same_images`: it is another frame of the same atoms, the images on the faces of the cell stay as they are.
+        """
         before = self._structure
         self._structure = structure
         self._cost = 0.0
@@ -222,7 +225,7 @@ class SceneView(QWidget):
         if self.drawing is not None:
             old_centre, old_radius = self.drawing.extent()
             self.drawing.set_measurements(())
-            self.drawing.set_structure(structure)
+            self.drawing.set_structure(structure, same_images=same_images)
             centre, radius = self.drawing.extent()
             near = before is not None and np.linalg.norm(centre - old_centre) < 0.5 * old_radius and 0.8 < radius / max(old_radius, 1e-9) < 1.25
             if not (near if keep_camera is None else keep_camera):

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import RefusedError
+from ..core.formula import formula
 from ..core.job import Result
 from ..core.params import to_dict
 from ..core.units import AMU_PER_ANGSTROM3_KG_M3, EV_PER_ANGSTROM3_GPA, GPA_PASCAL
@@ -101,7 +102,7 @@ def _material(study: Study, best: Fit, residuals: dict[int, float]) -> Material:
         "clamped_stiffness_pa": None if clamped is None else clamped.tolist(),
         "error_sources": ["fit", "amplitude", *(["cutoff", "k-mesh"] if has_basis(study.calculator) else [])]}
     return Material(best.stiffness * GPA_PASCAL, density=float(atoms.get_masses().sum() / volume * AMU_PER_ANGSTROM3_KG_M3),
-                    name=atoms.get_chemical_formula(mode="metal", empirical=True) or "material",
+                    name=formula(atoms.get_chemical_symbols(), empirical=True) or "material",
                     validity=(0.0, 0.0), lattice=study.crystal.lattice, covariance=error_terms(study, points, best), provenance=note,
                     atoms_per_volume=len(atoms) / (volume * 1e-30))
 

@@ -1,6 +1,6 @@
 """Vocabulary of results: name -> unit, symbolic shape, meaning, sign. `Result` takes no other names.
 
-Symbols in shapes: N atoms, K k-points, B bands, T temperatures, F frames, S spin channels.
+Symbols in shapes: N atoms, K k-points, B bands, T temperatures, F frames, S spin channels, Q points of a phonon path, E frequencies.
 """
 from __future__ import annotations
 
@@ -66,6 +66,26 @@ _ROWS = (
     ("force_rmse", "eV/Å", (), "root mean square error of force components on the test set"),
     ("stress_mae", "GPa", (), "mean absolute error of stress components on the test set"),
     ("n_parameters", "1", (), "number of fitted parameters"),
+    ("phonon_frequencies", "THz", ("Q", "B"), "frequencies along the standard path; imaginary ones are negative"),
+    ("phonon_kpath", "1", ("Q", 3), "points of the path in fractions of the primitive reciprocal cell"),
+    ("phonon_distance", "1/Å", ("Q",), "length along the path, 2π included"),
+    ("phonon_gamma", "THz", ("B",), "frequencies at Γ without the splitting of longitudinal and transverse modes"),
+    ("phonon_dos_frequencies", "THz", ("E",), "frequencies of the density of states"),
+    ("phonon_dos", "1/THz", ("E",), "phonon density of states per primitive cell; integral 3 per atom"),
+    ("temperatures", "K", ("T",), "temperatures of the thermal properties"),
+    ("helmholtz_energy", "eV", ("T",), "free energy of the vibrations per primitive cell, zero point included"),
+    ("internal_energy", "eV", ("T",), "energy of the vibrations per primitive cell, zero point included"),
+    ("entropy", "eV/K", ("T",), "entropy of the vibrations per primitive cell"),
+    ("heat_capacity", "eV/K", ("T",), "heat capacity at constant volume per primitive cell"),
+    ("zero_point_energy", "eV", (), "zero-point energy per primitive cell"),
+    ("debye_temperature", "K", (), "from the second moment of the phonon spectrum"),
+    ("lowest_frequency", "THz", (), "lowest phonon frequency found; negative is imaginary: the crystal is unstable"),
+    ("force_constants", "eV/Å²", ("n", "N", 3, 3), "∂²E/∂u∂u of primitive-cell atoms with supercell atoms, symmetrised"),
+    ("primitive_cell", "Å", (3, 3), "primitive cell that q-points refer to, rows"),
+    ("primitive_numbers", "1", ("n",), "atomic numbers in the primitive cell"),
+    ("dielectric_tensor", "1", (3, 3), "electronic (clamped-ion) dielectric tensor ε∞"),
+    ("born_charges", "e", ("N", 3, 3), "Born effective charges Z*: force along j per field along i (first index: field)"),
+    ("born_charge_sum", "e", (3, 3), "sum of the Born charges over the atoms before it is removed: zero for a converged calculation"),
     ("wall_s", "s", (), "wall-clock time"),
 )
 PROPERTIES: dict[str, Property] = {row[0]: Property(*row) for row in _ROWS}

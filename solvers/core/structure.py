@@ -128,10 +128,10 @@ class Structure:
 
     @property
     def formula(self) -> str:
-        """Chemical formula as people write it: metals first (TiN, NaCl), then carbon, hydrogen, the others by letter."""
-        from ase.symbols import Symbols
+        """Chemical formula as people write it: the less electronegative element first (TiN, SiO2), see `core.formula`."""
+        from .formula import formula
 
-        return Symbols(self.numbers).get_chemical_formula(mode="metal") if len(self) else ""
+        return formula(self.symbols)
 
     @property
     def fingerprint(self) -> str:

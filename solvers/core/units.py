@@ -45,6 +45,12 @@ BOLTZMANN_HARTREE = BOLTZMANN_SI / HARTREE_SI  # Ha/K
 ACCELERATION = ELEMENTARY_CHARGE / ATOMIC_MASS_SI * 1e-10  # (eV/angstrom)/amu in angstrom/fs^2
 KINETIC_EV = 1.0 / ACCELERATION  # amu (angstrom/fs)^2 in eV
 
+# vibrations: h·THz in eV; √((eV/angstrom^2)/amu)/2π in THz; THz in meV and 1/cm
+PLANCK_EV_THZ = PLANCK / ELEMENTARY_CHARGE * 1e12
+THZ_PER_ROOT = math.sqrt(ELEMENTARY_CHARGE * 1e20 / ATOMIC_MASS_SI) / (2.0 * math.pi) * 1e-12
+THZ_MEV = PLANCK_EV_THZ * 1e3
+THZ_INVERSE_CM = 1e12 / (LIGHT_SPEED * 100.0)
+
 #: unit name -> (dimension, factor to the dimension's base unit); what forms, flags and tables may ask for
 UNITS: dict[str, tuple[str, float]] = {
     "eV": ("energy", 1.0), "meV": ("energy", 1e-3), "Ha": ("energy", HARTREE_EV), "Ry": ("energy", HARTREE_EV / 2),

@@ -184,8 +184,7 @@ def self_consistent(pseudo: Pseudopotential, wavenumber: float) -> Solution:
     local = mesh.local(pseudo)
 
     def screening(density: np.ndarray) -> np.ndarray:
-        _, v, _ = xc.evaluate(torch.as_tensor(density)[None])
-        return mesh.hartree(density) + v[0].numpy()
+        return mesh.hartree(density) + xc.evaluate(torch.as_tensor(density)[None]).v_rho[0].numpy()
 
     # start from the charge of a Gaussian of one bohr
     density = pseudo.charge * np.exp(-(mesh.r**2)) / math.pi**1.5

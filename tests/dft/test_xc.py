@@ -27,7 +27,7 @@ def random_points(n=500, seed=7):
 def test_stored_libxc_values(name):
     sigma = torch.tensor(STORED["sigma"], dtype=torch.float64)[None]
     rho = torch.tensor(STORED["rho"], dtype=torch.float64)[None]
-    e, v, w = functional(name).evaluate(rho, sigma)
+    e, v, w, _ = functional(name).evaluate(rho, sigma)
     reference = STORED["functionals"][name]
     assert tuple(reference["libxc_ids"]) == functional(name).libxc_ids
     assert (e / rho[0]).numpy() == pytest.approx(np.array(reference["energy_per_electron"]), rel=2e-11)
@@ -40,7 +40,7 @@ def test_stored_libxc_values(name):
 def test_live_libxc_where_pyscf_is_installed(name):
     libxc = pytest.importorskip("pyscf.dft.libxc", reason="pyscf is not installed: the stored libxc table is compared in its place")
     rho, sigma = random_points()
-    e, v, w = functional(name).evaluate(rho, sigma)
+    e, v, w, _ = functional(name).evaluate(rho, sigma)
     r, gradient = rho[0].numpy(), np.sqrt(sigma[0].numpy())
     given = r if name == "LDA" else np.stack([r, gradient, 0 * gradient, 0 * gradient])
     energy, potential, *_ = libxc.eval_xc(",".join(map(str, functional(name).libxc_ids)), given)
@@ -54,7 +54,7 @@ def test_live_libxc_where_pyscf_is_installed(name):
 def test_potentials_are_derivatives(name):
     rho, sigma = random_points(200, 11)
     item = functional(name)
-    _, v, w = item.evaluate(rho, sigma)
+    _, v, w, _ = item.evaluate(rho, sigma)
     h = 1e-3
 
     def slope(f, x):
@@ -77,17 +77,17 @@ def test_uniform_gas_limits():
 
 def test_vacuum_is_silent():
     rho = torch.tensor([[-1e-3, 0.0, FLOOR / 2, 1e-20]], dtype=torch.float64)
-    for part in functional("PBE").evaluate(rho, torch.full_like(rho, 1e-3)):
+    for part in functional("PBE").evaluate(rho, torch.full_like(rho, 1e-3))[:3]:
         assert not part.abs().any()
-    for part in functional("PBE").evaluate(torch.full_like(rho, 2 * FLOOR), torch.full_like(rho, 1e-3)):
+    for part in functional("PBE").evaluate(torch.full_like(rho, 2 * FLOOR), torch.full_like(rho, 1e-3))[:3]:
         assert torch.isfinite(part).all() and float(part.abs().max()) < 1.0
 
 
 def test_messages():
     with pytest.raises(SetupError, match="Unknown functional 'B3LYP'.*LDA, PBE, PBEsol"):
         functional("B3LYP")
-    with pytest.raises(SetupError, match=r"density of shape \(2, 5\).*non-spin-polarised"):
-        functional("LDA").evaluate(torch.ones(2, 5))
+    with pytest.raises(SetupError, match=r"density of shape \(3, 5\).*spin up and spin down"):
+        functional("LDA").evaluate(torch.ones(3, 5))
     with pytest.raises(SetupError, match="needs .*beside the density, got None"):
         functional("PBE").evaluate(torch.ones(1, 5))
     assert functional("pbe").name == "PBE"

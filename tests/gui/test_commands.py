@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence
 from PySide6.QtWidgets import QToolButton
 
@@ -215,3 +216,13 @@ def test_velocities_of_a_structure_are_shown_as_arrows(window, session, copper):
     assert len(told) == 1 and np.array_equal(told[0], moving.arrays["velocities"])
     window.run_command("view.velocities")
     assert [args[0] for name, args, _ in window.view.calls if name == "set_velocities"][-1] is None
+
+
+@pytest.mark.parametrize("width", [1000, 1440])
+def test_every_button_of_the_toolbar_is_seen(window, width, qtbot):
+    window.resize(width, 700)
+    qtbot.wait(50)
+    button = window.toolbar.widgetForAction(window.actions_by_id["results.deck"])
+    assert button.isVisible() and button.geometry().right() < window.toolbar.width()
+    texts = [button for button in window.toolbar.findChildren(QToolButton) if button.toolButtonStyle() == Qt.ToolButtonStyle.ToolButtonTextBesideIcon]
+    assert (len(texts) >= 9) if width == 1440 else 4 <= len(texts)

@@ -1,4 +1,5 @@
 """Exchange and correlation: one functional part per file, torch float64 on any device."""
 from .functional import Functional, functional
+from .values import FLOOR, XCValues
 
-__all__ = ["Functional", "functional"]
+__all__ = ["FLOOR", "Functional", "XCValues", "functional"]

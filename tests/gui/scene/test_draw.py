@@ -376,3 +376,18 @@ def test_rounding_is_not_drawn_as_forces(drawing, silicon):
     assert not picture.force_arrows.shafts.actor.GetVisibility() and "below 1e-06 eV/Å" in picture.notes[0]
     picture.set_forces(np.full((8, 3), 1e-3))
     assert picture.force_arrows.shafts.actor.GetVisibility() and not picture.notes
+
+
+def test_images_on_faces_do_not_flicker_in_playback(drawing):
+    """Atoms that vibrate across a face keep their pale images, frame after frame."""
+    atoms = bulk("Cu", cubic=True)
+    picture = drawing(Structure.from_atoms(atoms), face_atoms=True)
+    before = len(picture.drawn.owner)
+    assert before > len(atoms)
+    atoms.rattle(0.2, seed=1)
+    frame = Structure.from_atoms(atoms)
+    picture.update_positions(frame.positions, frame.cell)
+    picture.set_structure(frame, same_images=True)
+    assert len(picture.drawn.owner) == before and np.allclose(picture.drawn.positions[:4], frame.positions)
+    picture.set_structure(frame)
+    assert len(picture.drawn.owner) != before
