@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from PySide6.QtCore import QObject, Qt, Signal
+from shiboken6 import isValid
 
 from .messages import post_error
 
@@ -85,12 +86,12 @@ class Dispatcher(QObject):
 
     def _done(self, value, done, key, ticket):
         self._back()
-        if done is not None and (not key or self._latest.get(key) == ticket):
+        if done is not None and (not key or self._latest.get(key) == ticket) and _alive(done):
             done(value)
 
     def _failed(self, error, failed, key, ticket):
         self._back()
-        if key and self._latest.get(key) != ticket:
+        if (key and self._latest.get(key) != ticket) or (failed is not None and not _alive(failed)):
             return
         (failed or post_error)(error)
 
@@ -151,3 +152,9 @@ class Dispatcher(QObject):
         for _, thread in self._watchers:
             thread.join(5.0)
         self._watchers.clear()
+
+
+def _alive(callback: Callback) -> bool:
+    """False for a method of a widget that was closed and deleted while the answer was on its way."""
+    owner = getattr(callback, "__self__", None)
+    return not isinstance(owner, QObject) or isValid(owner)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from solvers import tasks
 from solvers.core import device
+from solvers.core.errors import QcadError
 from solvers.core.job import JobSpec
-from solvers.core.params import from_dict
+from solvers.core.params import describe, from_dict
 from solvers.core.structure import Structure, require_calculable
 
 from .translate import tr
@@ -25,15 +27,15 @@ class Estimate:
 
 def estimate(spec: JobSpec) -> Estimate:
     """The estimate for `spec` (pure; pool; imports no torch). Raises the errors that the job would raise for input that cannot work."""
+    from solvers.dft.params import DFTParams
+
     structure = spec.inputs["structure"]
     task = tasks.get(spec.task)
     params = from_dict(task.params_class(), dict(spec.params))
     calculator = spec.inputs.get("calculator")
     evaluations, words = _evaluations(spec.task, params, structure)
-    if spec.task == "scf" or (calculator is not None and calculator.name == "dft"):
-        return _plane_waves(
-            structure, params if spec.task == "scf" else None, dict(calculator.params) if calculator is not None else {}, spec, evaluations, words
-        )
+    if calculator.name == "dft" if calculator is not None else isinstance(params, DFTParams):
+        return _plane_waves(spec, evaluations, words)
     require_calculable(structure, periodic=False)
     return Estimate((words, tr("{name} is fast: seconds for small structures.", name=calculator.name)) if words else (tr("Seconds for small structures."),))
 
@@ -61,13 +63,25 @@ def _strains(structure: Structure, params) -> int:
     return 1 + 2 * directions * params.amplitudes + (2 if params.check_strain else 0) + (4 * directions if params.convergence else 0)
 
 
-def _plane_waves(structure: Structure, own, given: dict, spec: JobSpec, evaluations: tuple[int, int], words: str) -> Estimate:
+def plan_of(spec: JobSpec) -> Any:
+    """The plan of the plane-wave calculation in `spec`, for its structure (pure; pool). Raises the errors that the job would raise."""
     from solvers.dft.params import DFTParams
     from solvers.dft.plan import make_plan
 
-    plan = make_plan(structure, own if own is not None else from_dict(DFTParams, given))
+    calculator = spec.inputs.get("calculator")
+    given = dict(calculator.params if calculator is not None else spec.params)
+    known = {info.name for info in describe(DFTParams)}
+    return make_plan(spec.inputs["structure"], from_dict(DFTParams, {name: value for name, value in given.items() if name in known}))
+
+
+def _seconds(cost: dict, spec: JobSpec) -> float:
+    return cost["seconds"] * device.threads() / (spec.threads or device.threads())
+
+
+def _plane_waves(spec: JobSpec, evaluations: tuple[int, int], words: str) -> Estimate:
+    plan = plan_of(spec)
     cost = plan.estimate()
-    seconds = cost["seconds"] * device.threads() / (spec.threads or device.threads())
+    seconds = _seconds(cost, spec)
     lines = [
         tr("{waves} plane waves, {kpoints} k-points, {bands} bands", waves=cost["n_plane_waves"], kpoints=cost["n_kpoints"], bands=cost["n_bands"]),
         tr("FFT box {box}, cutoff {cutoff:.0f} eV", box=" × ".join(map(str, cost["grid"])), cutoff=plan.settings["cutoff"]),
@@ -82,6 +96,36 @@ def _plane_waves(structure: Structure, own, given: dict, spec: JobSpec, evaluati
     if cost["memory"] > _SCREEN * free:
         warnings.insert(0, tr("This needs more memory than is free ({free}).", free=_bytes(free)))
     return Estimate(tuple(lines), "\n".join(warnings))
+
+
+def compare(now: JobSpec | None, then: JobSpec) -> Estimate:
+    """What a change of the plane-wave parameters does to cutoff, size and time of one energy; `now` None (or impossible): only what will be (pure; pool)."""
+    plan = plan_of(then)
+    cost = plan.estimate()
+    rows = _figures(plan, cost, then)
+    before = None
+    if now is not None:
+        try:
+            old = plan_of(now)
+            before = _figures(old, old.estimate(), now)
+        except QcadError:  # what stands in the form cannot work: that is why it is being changed
+            before = None
+    lines = []
+    for place, (text, value) in enumerate(rows):
+        was = before[place][1] if before is not None else value
+        lines.append(tr("{what}: {value}", what=text, value=value if was == value else f"{was} → {value}"))
+    return Estimate(tuple(lines), "\n".join(plan.warnings))
+
+
+def _figures(plan: Any, cost: dict, spec: JobSpec) -> list[tuple[str, str]]:
+    return [
+        (tr("Cutoff"), f"{plan.settings['cutoff']:.0f} eV"),
+        (tr("Valence electrons"), f"{plan.n_electrons:g}"),
+        (tr("Plane waves"), f"{cost['n_plane_waves']}"),
+        (tr("k-points"), f"{cost['n_kpoints']}"),
+        (tr("Memory"), _bytes(cost["memory"])),
+        (tr("Time for one energy"), _time(_seconds(cost, spec))),
+    ]
 
 
 def _bytes(size: float) -> str:

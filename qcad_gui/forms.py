@@ -11,12 +11,13 @@ from dataclasses import MISSING
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from solvers.core.errors import QcadError, SetupError
 from solvers.core.params import ParamInfo, describe, from_dict
 from solvers.core.units import UNITS, convert
 
+from . import editors
 from .translate import mark, tr
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
@@ -116,6 +117,9 @@ class Field:
             for choice in ((None,) if info.optional else ()) + tuple(info.choices):
                 self.widget.addItem(tr("automatic") if choice is None else tr(_CHOICES.get(choice, str(choice))), choice)
             self.widget.currentIndexChanged.connect(lambda _: edited())
+        elif info.name in editors.INLINE and not info.optional:
+            self.widget = editors.INLINE[info.name](parent)
+            self.widget.textEdited.connect(lambda _: edited())
         else:
             self.widget = QLineEdit(parent)
             self.widget.setPlaceholderText(tr("automatic") if info.optional else "")
@@ -184,11 +188,13 @@ class ParamsForm(QWidget):
     """The form of params dataclass `cls`, `empty` is what an optional field shows. `changed` fires after every edit; wrong fields say so beneath themselves."""
 
     changed = Signal()
+    dialog_requested = Signal(str)  # a dialog that fills one field
 
-    def __init__(self, cls: type, parent: QWidget | None = None, *, skip: tuple[str, ...] = (), empty: str = ""):
+    def __init__(self, cls: type, parent: QWidget | None = None, *, skip: tuple[str, ...] = (), empty: str = "", dialogs: bool = False):
         super().__init__(parent)
         self.cls = cls
-        self._empty = empty
+        self._empty, self._dialogs = empty, dialogs
+        self.buttons: dict[str, QPushButton] = {}
         self.fields: dict[str, Field] = {}
         self._errors: dict[str, QLabel] = {}
         self._error = QLabel(self)
@@ -257,12 +263,27 @@ class ParamsForm(QWidget):
         field.widget.setMinimumWidth(90)
         grid.addWidget(label, row, 0)
         grid.addWidget(field.widget, row, 1)
-        unit = QLabel(info.unit, self)
-        unit.setProperty("role", "muted")
-        grid.addWidget(unit, row, 2)
+        if self._dialogs and info.name in editors.DIALOGS:
+            grid.addWidget(self._dialog_button(info.name), row, 2)
+        else:
+            unit = QLabel(info.unit, self)
+            unit.setProperty("role", "muted")
+            grid.addWidget(unit, row, 2)
         grid.addWidget(error, row + 1, 1, 1, 2)
         self.fields[info.name] = field
         self._errors[info.name] = error
+
+    def _dialog_button(self, name: str) -> QPushButton:
+        dialog, tip = editors.DIALOGS[name]
+        button = QPushButton("…", self)
+        button.setFixedWidth(36)
+        button.setToolTip(tr(tip))
+        button.setAccessibleName(tr(tip))
+        button.setObjectName(f"choose_{name}")
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.clicked.connect(lambda: self.dialog_requested.emit(dialog))
+        self.buttons[name] = button
+        return button
 
     # ---- values ------------------------------------------------------------------------------------------------------------
     def given(self) -> dict[str, Any]:
@@ -286,6 +307,12 @@ class ParamsForm(QWidget):
         for name, field in self.fields.items():
             field.set(values.get(name, field.info.default))
         self.verdict()
+
+    def write(self, values: dict[str, Any]) -> None:
+        """Put `values` into their fields as if somebody had typed them; None empties a field."""
+        for name, value in values.items():
+            self.fields[name].set(self.fields[name].info.default if value is None else value)
+        self._edited()
 
     def verdict(self) -> str:
         """ "" when everything is right, else the first problem; wrong fields are marked."""

@@ -20,6 +20,7 @@ from solvers.core.structure import Structure
 
 from . import messages
 from .dispatch import Dispatcher
+from .draft import Draft
 from .keeping import Keeper
 from .outcome import Outcome
 from .scene.styles import Style
@@ -60,6 +61,7 @@ class Session(QObject):
     measured = Signal(str)  # a measurement in words
     script_changed = Signal()  # one more line of Python
     committed = Signal(str)  # id of a node whose newest state is on the disk
+    dialog_requested = Signal(str)  # name of a dialog
     show_requested = Signal(str)  # "forces", "field", "surface", "structure", "deck", "csv" of the current result
 
     def __init__(self, dispatcher: Dispatcher, settings: Settings, parent: QObject | None = None):
@@ -81,6 +83,7 @@ class Session(QObject):
         self.field: Any = None  # GridField
         self.decks_written: list[str] = []
         self._replaying = False
+        self.draft = Draft(self)
         self.jobs = Jobs(dispatcher, self)
         self.outcome = Outcome(self)
         self.keeper = Keeper(self)

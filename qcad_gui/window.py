@@ -41,6 +41,8 @@ PANELS: dict[str, tuple[str, Any]] = {
 DIALOGS: dict[str, str] = {
     "builder": "builder:BuilderDialog",
     "edit_atoms": "builder:EditAtomsDialog",
+    "potentials": "potentials:PotentialsDialog",
+    "kmesh": "kmesh:KMeshDialog",
     "palette": "palette:Palette",
     "settings": "settings:SettingsDialog",
     "deck": "deck:DeckDialog",
@@ -124,6 +126,7 @@ class MainWindow(QMainWindow):
             signal.connect(self._later)
         session.current_changed.connect(self._became_current)
         session.show_requested.connect(self.show_result)
+        session.dialog_requested.connect(self.open_dialog)
         self._restore()
         self.refresh()
 
@@ -385,6 +388,14 @@ class MainWindow(QMainWindow):
         if name in _BESIDE:
             self._place_beside(dialog)
         return dialog
+
+    def open_editor(self, name: str) -> None:
+        """A dialog that fills fields of the plane-wave form; the form is opened where none is."""
+        if not self.session.draft.ready:
+            self.prepare("scf")
+        else:
+            self.show_panel("calculate")
+        self.open_dialog(name)
 
     def _place_beside(self, dialog: QWidget) -> None:
         """Dialogs with a preview stand over the tools on the right, so that the scene stays in view."""

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +117,8 @@ def _checked(row: Any, number: int, earlier: Mapping[str, RecipeStep], folder: P
             f"{where} takes its input from {step.source!r}, which is neither an earlier step nor a file in {folder}.",
             hint=f"Earlier steps: {', '.join(earlier) or 'none'}.",
         )
+    if step.source and step.source not in earlier:  # outputs may go elsewhere: the file stays beside its recipe
+        step = replace(step, source=str((folder / step.source).absolute()))
     if isinstance(step.calculator, str) and step.calculator in earlier and earlier[step.calculator].calculator is None:
         raise SetupError(f"{where} uses the calculator of step {step.calculator!r}, which has none.", hint="Name a step with a calculator.")
     try:

@@ -34,6 +34,7 @@ TASKS: dict[str, Task] = {
     task.name: task
     for task in (
         Task("scf", "Self-consistent energy, forces and stress (plane-wave DFT)", "solvers.dft.params:DFTParams", "solvers.dft.tasks_scf:scf", ("structure",)),
+        Task("bands", "Band structure along a path, gaps, effective masses", "solvers.dft.params_electrons:BandsParams", "solvers.dft.tasks_bands:bands", ("structure",)),
         Task("relax", "Relax atoms and cell", "solvers.md.params:RelaxParams", "solvers.md.minimise:relax", ("structure", "calculator")),
         Task(
             "elastic",

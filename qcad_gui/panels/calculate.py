@@ -13,6 +13,7 @@ from solvers.core.calculators import CalculatorSpec
 from solvers.core.errors import QcadError
 from solvers.core.job import JobSpec
 from solvers.core.params import from_dict, to_dict
+from solvers.dft.params import DFTParams
 
 from .. import estimating, looks
 from ..forms import ParamsForm
@@ -21,7 +22,28 @@ from ..session import Session
 from ..translate import mark, tr
 from .base import Panel
 
-TASKS = {"scf": mark("Energy and forces"), "relax": mark("Relaxation"), "elastic": mark("Elastic constants"), "md": mark("Molecular dynamics")}
+#: what the tasks are called here; one that is not named shows its summary
+TASKS = {
+    "scf": mark("Energy and forces"),
+    "relax": mark("Relaxation"),
+    "elastic": mark("Elastic constants"),
+    "md": mark("Molecular dynamics"),
+    "bands": mark("Band structure"),
+    "dos": mark("Density of states"),
+    "phonons": mark("Phonons"),
+    "converge": mark("Convergence of cutoff and k-points"),
+    "dielectric": mark("Dielectric tensor and Born charges"),
+    "elf": mark("Electron localisation"),
+    "stm": mark("Scanning-tunnelling picture"),
+    "workfunction": mark("Work function"),
+}
+
+
+def task_title(name: str) -> str:
+    """What the task is called in the window's language."""
+    return tr(TASKS[name]) if name in TASKS else tr(tasks.get(name).summary)
+
+
 #: starting points for plane-wave calculations; every one of them is only a filled-in form
 QUALITY = {
     "quick": (mark("Quick look"), {"kpts": "0.4/A", "tolerance": 1e-6}),
@@ -41,8 +63,9 @@ class CalculatePanel(Panel):
         self.task = QComboBox(self)
         self.task.setToolTip(tr("What to calculate"))
         self.task.setAccessibleName(tr("Task"))
-        for name, text in TASKS.items():
-            self.task.addItem(tr(text), name)
+        for name, task in tasks.TASKS.items():
+            if set(task.inputs) <= {"structure", "calculator"}:
+                self.task.addItem(task_title(name), name)
         self.calculator = QComboBox(self)
         self.calculator.setToolTip(tr("What computes energies and forces"))
         self.calculator.setAccessibleName(tr("Calculator"))
@@ -132,7 +155,7 @@ class CalculatePanel(Panel):
 
     @property
     def uses(self) -> str:
-        """Name of the calculator; the "scf" task is plane-wave DFT itself."""
+        """Name of the calculator; tasks without one are plane-wave DFT themselves."""
         needs = "calculator" in tasks.get(self.task.currentData()).inputs
         return str(self.calculator.currentData()) if needs else "dft"
 
@@ -149,6 +172,7 @@ class CalculatePanel(Panel):
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 4, 8, 4)
+        self.session.draft.release(self._dft_form)
         self.forms = {}
         try:
             classes = {task.name: task.params_class()}
@@ -160,8 +184,9 @@ class CalculatePanel(Panel):
                 column.addWidget(
                     looks.label(tr("Settings of the task") if name == task.name else tr("Settings of the calculator {name}", name=name), "heading", body)
                 )
-                form = ParamsForm(cls, body, skip=_SKIP)
+                form = ParamsForm(cls, body, skip=_SKIP, dialogs=True)
                 form.changed.connect(self._edited)
+                form.dialog_requested.connect(self.session.dialog_requested)
                 column.addWidget(form)
                 self.forms[name] = form
                 if name in kept:
@@ -169,6 +194,7 @@ class CalculatePanel(Panel):
         except (QcadError, ImportError) as error:
             column.addWidget(looks.label(str(error), "bad", body, wrap=True))
         column.addStretch(1)
+        self.session.draft.bind(self._dft_form, self.spec)
         old = self.area.takeWidget()
         if old is not None:
             old.deleteLater()
@@ -177,7 +203,8 @@ class CalculatePanel(Panel):
 
     @property
     def _dft_form(self) -> ParamsForm | None:
-        return self.forms.get("dft") or (self.forms.get("scf") if self.uses == "dft" else None)
+        """The form that holds the plane-wave parameters: the calculator's, or that of a task which is plane waves itself."""
+        return next((form for form in self.forms.values() if issubclass(form.cls, DFTParams)), None)
 
     def _fill(self, *_: object) -> None:
         form, quality = self._dft_form, self.quality.currentData()
@@ -190,6 +217,7 @@ class CalculatePanel(Panel):
                 for name in changes:
                     values.pop(name, None)
             form.set_values({**values, **QUALITY[quality][1]})
+            self.session.draft.changed.emit()
         self.later()
         self._pause.start()
 
@@ -227,7 +255,7 @@ class CalculatePanel(Panel):
                 form = self.forms.get(self.uses)
                 inputs["calculator"] = CalculatorSpec(self.uses, _plain(form) if form is not None else {})
         node = self.session.node()
-        title = f"{structure.formula} {tr(TASKS[task.name])}"
+        title = f"{structure.formula} {task_title(task.name)}"
         return JobSpec(
             task.name, _plain(self.forms[task.name]), inputs, title, "auto", self.session.settings.worker_threads, node.id if node is not None else ""
         )

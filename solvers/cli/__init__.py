@@ -20,6 +20,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "scf": ("task", "plane-wave DFT: energy, forces, stress"),
     "relax": ("task", "relax atoms and cell"),
     "elastic": ("task", "elastic constants with error bars"),
+    "phonons": ("task", "lattice vibrations: bands, density of states, thermal properties"),
     "md": ("task", "molecular dynamics"),
     "train": ("train", "fit a force field"),
     "material": ("material", "new, show, average, rotate, check"),

@@ -36,3 +36,33 @@ def young_modulus(material, path: Path) -> Path:
     figure.savefig(path)
     plt.close(figure)
     return path
+
+
+def phonons(result, path: Path) -> Path:
+    """Write the bands of a phonon result beside its density of states as a PNG. Returns `path`."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    values, settings = result.values, result.settings
+    distance, frequencies = values["phonon_distance"], values["phonon_frequencies"]
+    figure, (bands, dos) = plt.subplots(1, 2, sharey=True, figsize=(9, 5), dpi=150, layout="constrained", gridspec_kw={"width_ratios": (3, 1)})
+    edges = [0, *settings["breaks"], len(distance)]
+    for first, last in zip(edges[:-1], edges[1:], strict=True):
+        bands.plot(distance[first:last], frequencies[first:last], color="C0", linewidth=1)
+    ticks: dict[float, str] = {}
+    for place, name in settings["labels"]:  # two names share a place where the path jumps
+        ticks[float(distance[place])] = f"{ticks[float(distance[place])]}|{name}" if float(distance[place]) in ticks else name
+    bands.set_xticks(list(ticks), list(ticks.values()))
+    bands.grid(axis="x", color="0.8")
+    for axes in (bands, dos):
+        axes.axhline(0.0, color="0.5", linewidth=0.8)
+    bands.set(xlim=(distance[0], distance[-1]), ylabel="frequency (THz), imaginary below 0")
+    dos.plot(values["phonon_dos"], values["phonon_dos_frequencies"], color="C0", linewidth=1)
+    dos.set(xlim=(0, None), xlabel="states/THz/cell")
+    verdict = "dynamically stable" if settings["stable"] else "UNSTABLE"
+    figure.suptitle(f"{result.structure.formula if result.structure is not None else ''}: phonons, {verdict}")
+    figure.savefig(path)
+    plt.close(figure)
+    return path

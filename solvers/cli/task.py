@@ -10,7 +10,7 @@ from typing import Any
 from .. import tasks
 from ..core.job import JobSpec, Result
 from ..core.sealed import write_file
-from . import flags, running
+from . import flags, running, vibrations
 
 _DEFAULT_CALCULATOR = "dft"
 _OUTPUT = {
@@ -18,12 +18,18 @@ _OUTPUT = {
     "relax": "write the relaxed structure",
     "elastic": "write the material as JSON",
     "md": "write the trajectory as extxyz",
+    "phonons": "write a picture (.png), tables (.csv) or phonopy's file (.yaml)",
 }
 #: what the JSON object of a verb holds besides `converged`, `warnings`, `wall_s`, `device`, `job`
 _KEYS = {
     "scf": ("energy", "free_energy", "forces", "stress", "pulay_stress", "fermi_energy", "iterations", "grid", "cutoff"),
     "relax": ("energy", "free_energy", "forces", "stress", "cell", "positions", "volume", "max_force", "max_stress", "iterations"),
     "elastic": ("stiffness", "stiffness_error", "bulk_modulus", "shear_modulus", "young_modulus", "poisson_ratio", "density"),
+    "phonons": (
+        "phonon_gamma", "lowest_frequency", "zero_point_energy", "debye_temperature", "temperatures", "helmholtz_energy", "internal_energy", "entropy",
+        "heat_capacity", "phonon_dos_frequencies", "phonon_dos", "phonon_kpath", "phonon_distance", "phonon_frequencies", "max_force", "born_charges",
+        "dielectric_tensor",
+    ),
     "md": ("atom_steps_per_s", "energy_drift", "temperature", "total_energy", "iterations"),
 }
 _RENAMED = {"energy_drift": "energy_drift_ev_per_atom_per_ns"}
@@ -55,6 +61,8 @@ def run(args: argparse.Namespace, verb: str) -> int:
 
     task = tasks.get(verb)
     flags.check_place(args.output)
+    if verb == "phonons":
+        vibrations.check_output(args.output)
     params = flags.checked(task.params_class(), flags.given(args, args.own))
     inputs: dict[str, Any] = {"structure": read_structure(Path(args.file))}
     if "calculator" in task.inputs:
@@ -77,6 +85,8 @@ def run(args: argparse.Namespace, verb: str) -> int:
 def summary(verb: str, result: Result) -> dict[str, Any]:
     """The JSON object of a verb."""
     report: dict[str, Any] = {_RENAMED.get(key, key): result.values[key].tolist() for key in _KEYS[verb] if key in result.values}
+    if verb == "phonons":
+        report |= {key: result.settings[key] for key in ("stable", "labels", "breaks", "checks", "supercell")}
     if verb == "elastic" and result.material is not None:
         report["material"] = dict(result.material)
     report |= {
@@ -105,6 +115,10 @@ def write_output(verb: str, job, result: Result, path: Path) -> None:
             flags.say(f"nothing written to {path}: the run gave no material")
             return
         Material.from_dict(result.material).save(path)
+    elif verb == "phonons":
+        for file in vibrations.write(result, path):
+            flags.say(f"wrote {file}")
+        return
     elif verb == "train":
         write_file(path, result.files["model.qff"])
     else:
@@ -137,6 +151,8 @@ def words(verb: str, report: dict[str, Any], result: Result) -> str:
         from ..continuum import Material
 
         lines.append(Material.from_dict(result.material).table() if result.material else "no material")
+    elif verb == "phonons":
+        lines += vibrations.words(result)
     else:
         lines += [f"{key:<32} {value:.6g}" for key, value in report.items() if isinstance(value, float)]
     lines.append(f"job {report['job']}: {'converged' if report['converged'] else 'NOT CONVERGED'}, {report['wall_s']:.1f} s on {report['device']}")

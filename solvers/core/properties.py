@@ -88,6 +88,22 @@ _ROWS = (
     ("born_charges", "e", ("N", 3, 3), "Born effective charges Z*: force along j per field along i (first index: field)"),
     ("born_charge_sum", "e", (3, 3), "sum of the Born charges over the atoms before it is removed: zero for a converged calculation"),
     ("wall_s", "s", (), "wall-clock time"),
+    ("kpath", "1", ("K", 3), "fractional k-points along a path, of the cell of the result's structure"),
+    ("distance", "1/Å", ("K",), "length of the path up to each k-point"),
+    ("labels", "1", ("L", 2), "index into the path and name of its special points"),
+    ("band_gap", "eV", (), "smallest gap between filled and empty bands, 0 for a metal"),
+    ("direct_gap", "eV", (), "smallest gap at one k-point, 0 for a metal"),
+    ("band_edges", "eV", (2,), "valence and conduction band edge"),
+    ("band_edge_kpoints", "1", (2, 3), "where they lie, fractional"),
+    ("mass_edges", "1", ("E",), "names of the edges that have a mass tensor"),
+    ("inverse_mass", "1/mₑ", ("E", 3, 3), "inverse effective-mass tensor, Cartesian, negative at a maximum"),
+    ("inverse_mass_error", "1/mₑ", ("E", 3, 3), "difference of the finite-difference orders"),
+    ("mass_kpoints", "1", ("E", 3), "refined place of each edge, fractional"),
+    ("mass_energies", "eV", ("E",), "energy of each refined edge"),
+    ("touching_edges", "1", ("D",), "bands that touch at an edge and so have no tensor"),
+    ("inverse_mass_along", "1/mₑ", ("D", "directions"), "their inverse masses along `mass_directions`"),
+    ("inverse_mass_along_error", "1/mₑ", ("D", "directions"), "difference of the finite-difference orders"),
+    ("mass_directions", "1", ("directions", 3), "Cartesian directions"),
 )
 PROPERTIES: dict[str, Property] = {row[0]: Property(*row) for row in _ROWS}
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -27,18 +27,21 @@ RADIUS = 14.0  # bohr
 _POINTS = 900  # radial points
 _WAVENUMBER = 25.0  # 1/bohr, end of the tables that the crystal reads
 _STEP = 0.02  # 1/bohr, their step
+_REACH = 80.0  # 1/bohr, where the transforms of potentials and core densities have ended
 _MAX_STEPS = 120
 _DENSITY_TOLERANCE = 1e-7  # electrons
 
 
 @dataclass(frozen=True)
 class Orbital:
-    """One shell: angular momentum, electrons in it (0 to 4l+2), eigenvalue in Ha, and `radial(q)` = 4π ∫ j_l(qr) R(r) r² dr with ∫ R² r² dr = 1."""
+    """One shell: angular momentum, electrons in it (0 to 4l+2), eigenvalue in Ha, and `radial(q)` = 4π ∫ j_l(qr) R(r) r² dr with ∫ R² r² dr = 1;
+    label like "3d"."""
 
     l: int
     occupation: float
     energy: float
     radial: Callable[[Tensor], Tensor]
+    label: str = ""
 
 
 @dataclass(frozen=True)
@@ -97,15 +100,27 @@ class _Radial:
         self.r = RADIUS * t * t
         self.weight = RADIUS * t * weight  # dr = 2 R t dt, dt = weight / 2
 
+    @cached_property
+    def _inverse(self) -> tuple[np.ndarray, np.ndarray]:
+        """(wavenumbers, matrix): f(r) = matrix @ f(q) of spherical functions that have ended at `_REACH`."""
+        t, weight = _legendre(1200)
+        q, weight = 0.5 * _REACH * (t + 1), 0.5 * _REACH * weight
+        return q, np.sinc(np.outer(self.r, q) / math.pi) * (q * q * weight) / (2 * math.pi**2)
+
     def local(self, pseudo: Pseudopotential) -> np.ndarray:
         """v_loc(r): the smooth rest by inverse Fourier transform, the Coulomb tail by an error function of width 0.25 bohr."""
-        width, reach = 0.25, 80.0
-        t, weight = _legendre(1200)
-        q, weight = 0.5 * reach * (t + 1), 0.5 * reach * weight
+        width = 0.25
+        q, matrix = self._inverse
         tail = -4 * math.pi * pseudo.charge * np.exp(-(q * width) ** 2 / 2) / q**2
-        short = pseudo.local(torch.as_tensor(q)).numpy() - tail
-        rest = np.sinc(np.outer(self.r, q) / math.pi) @ (short * q * q * weight) / (2 * math.pi**2)
+        rest = matrix @ (pseudo.local(torch.as_tensor(q)).numpy() - tail)
         return rest - pseudo.charge * erf(self.r / (math.sqrt(2) * width)) / self.r
+
+    def core(self, pseudo: Pseudopotential) -> np.ndarray:
+        """ρ_core(r), electrons/bohr³; zeros without one."""
+        if not pseudo.has_core:
+            return np.zeros_like(self.r)
+        q, matrix = self._inverse
+        return matrix @ pseudo.core(torch.as_tensor(q)).numpy()
 
     def hartree(self, density: np.ndarray) -> np.ndarray:
         """Potential (Ha) of a spherical density (electrons/bohr³) inside the sphere."""
@@ -181,10 +196,10 @@ def self_consistent(pseudo: Pseudopotential, wavenumber: float) -> Solution:
     occupied = shells(pseudo.configuration)
     weight = mesh.weight * mesh.r**2
     blocks = {l: _Shell(pseudo, l, wavenumber, mesh) for l in {l for l, _, _ in occupied}}
-    local = mesh.local(pseudo)
+    local, core = mesh.local(pseudo), mesh.core(pseudo)
 
     def screening(density: np.ndarray) -> np.ndarray:
-        return mesh.hartree(density) + xc.evaluate(torch.as_tensor(density)[None]).v_rho[0].numpy()
+        return mesh.hartree(density) + xc.evaluate(torch.as_tensor(density + core)[None]).v_rho[0].numpy()
 
     # start from the charge of a Gaussian of one bohr
     density = pseudo.charge * np.exp(-(mesh.r**2)) / math.pi**1.5
@@ -205,6 +220,15 @@ def self_consistent(pseudo: Pseudopotential, wavenumber: float) -> Solution:
     return Solution(occupied, blocks, density, local + potential, solved, converged, step)
 
 
+def shell_label(symbol: str, l: int, index: int, count: int) -> str:
+    """"3d": the name of the shell that is number `index` from below of `count` valence shells of this l in the neutral atom."""
+    from ase.data import atomic_numbers
+
+    from .pseudo.data import highest_shell
+    top = max(highest_shell(atomic_numbers[symbol], l), l + count)
+    return f"{top - (count - 1 - index)}{'spdf'[l]}"
+
+
 @cache
 def _solve(pseudo: Pseudopotential) -> RadialAtom:
     mesh = _radial()
@@ -214,9 +238,14 @@ def _solve(pseudo: Pseudopotential) -> RadialAtom:
     phase = np.outer(table, mesh.r)
     charge = np.sinc(phase / math.pi) @ (4 * math.pi * atom.density * weight)
     bessel = {l: spherical_jn(l, phase) for l in atom.blocks}
-    orbitals = tuple(Orbital(l, count, float(atom.solved[l][0][n]), _spline(table, 4 * math.pi * (bessel[l] @ (atom.solved[l][1][:, n] * weight))))
+    orbitals = tuple(Orbital(l, count, float(atom.solved[l][0][n]), _spline(table, 4 * math.pi * (bessel[l] @ (atom.solved[l][1][:, n] * weight))),
+                             shell_label(pseudo.symbol, l, n, sum(l == other for other, _, _ in atom.occupied)))
                      for l, n, count in atom.occupied)
-    return RadialAtom(_spline(table, charge * pseudo.charge / charge[0]), orbitals, atom.converged, atom.steps)
+    known = tuple(orbital for orbital in pseudo.atomic_orbitals if orbital.occupation > 0)
+    if abs(sum(orbital.occupation for orbital in known) - pseudo.charge) < 1e-6:
+        orbitals = known
+    density = pseudo.atomic_density if pseudo.atomic_density(torch.zeros(1, dtype=torch.float64)) is not None else None
+    return RadialAtom(density or _spline(table, charge * pseudo.charge / charge[0]), orbitals, atom.converged, atom.steps)
 
 
 def _anderson(history: list[tuple[np.ndarray, np.ndarray]], metric: np.ndarray, damping: float) -> np.ndarray:

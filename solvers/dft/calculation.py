@@ -37,8 +37,7 @@ def build(plan: Plan, workers: Workers) -> Problem:
     """The discretised problem of a plan."""
     numbers = np.asarray(plan.structure.numbers)
     symbols = np.array(plan.structure.symbols)
-    species = tuple(Species(library.find(symbol, plan.params.xc, plan.params.pseudos.selector(symbol)), np.flatnonzero(symbols == symbol))
-                    for symbol in plan.entries)
+    species = tuple(Species(library.live(entry), np.flatnonzero(symbols == symbol)) for symbol, entry in plan.entries.items())
     smearing = plan.params.smearing
     model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV,
                   plan.n_spin, plan.moments, plan.total_moment, plan.params.charge)
@@ -51,7 +50,7 @@ def _batch_size(plan: Plan, device: str) -> int:
     """k-points per tensor: one on the CPU (k-points are shared out among threads), on CUDA as many as 40 % of the free memory holds."""
     if device == "cpu":
         return 1
-    per_point = 16 * plan.n_plane_waves * (8 * plan.n_bands + sum(len(channel) for channel in plan.entries) + 64)
+    per_point = 16 * plan.n_plane_waves * (8 * plan.n_bands + sum(entry.n_projectors for entry in plan.entries.values()) + 64)
     return int(max(1, min(len(plan.kpoints), 0.4 * machine.memory(device).free // per_point)))
 
 

@@ -28,11 +28,12 @@ def core_forces(problem: Problem, xc: XC) -> torch.Tensor:
     """−∂E_xc/∂R (N, 3) by the core densities that move with the atoms."""
     if problem.core is None:
         return torch.zeros_like(problem.positions)
-    return -_density_gradient(problem, xc.potential[0], [core_form(problem.grid, kind) if has_core(kind) else None for kind in problem.model.species])
+    forms = [core_form(problem.grid, kind) if has_core(kind) else None for kind in problem.model.species]
+    return -_density_gradient(problem, xc.potential[0], forms)
 
 
 def residual_forces(problem: Problem, out: tuple, before: tuple) -> torch.Tensor:
-    """The correction for incomplete self-consistency (N, 3) from `problem.fields` of the output and of the input density; the magnetisation's part is left out."""
+    """The correction for incomplete self-consistency (N, 3) from `problem.fields` of the output and of the input density; the magnetisation's is left out."""
     difference = out[1] + out[2].potential[0] - before[1] - before[2].potential[0]
     return -_density_gradient(problem, difference, atomic_forms(problem))
 

@@ -2,8 +2,8 @@
 
 D. G. Anderson, J. ACM 12, 547 (1965). A vector holds the charge's coefficients inside the density sphere (half of it), then the magnetisation's, then the
 unknowns of extra terms. ⟨a, b⟩ = Ω/2 Σ_{G≠0} 4π/G² a* b for the charge, Ω/2 Σ_G κ a* b for the magnetisation with a constant κ of the size of the
-exchange-correlation kernel, and ½ metric a* b for unknowns, so the squared norm of output − input estimates the energy error. The preconditioner maps the charge's
-residual to a better one; G = 0 of the charge (the number of electrons) never changes.
+exchange-correlation kernel, and ½ metric a* b for unknowns, so the squared norm of output − input estimates the energy error. The preconditioner maps the
+charge's residual to a better one; G = 0 of the charge (the number of electrons) never changes.
 """
 from __future__ import annotations
 

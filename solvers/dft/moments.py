@@ -48,7 +48,8 @@ def choose_moments(structure: Structure, spin: str, given: tuple[float, ...] | N
         _check(structure, given, source, charges)
     if spin == "none":
         if given is not None and any(given) and source == "magmoms" or total:
-            raise SetupError("spin = none contradicts magnetic moments that are not zero.", hint="Leave out magmoms and total_moment, or choose spin = collinear.")
+            raise SetupError("spin = none contradicts magnetic moments that are not zero.",
+                             hint="Leave out magmoms and total_moment, or choose spin = collinear.")
         return Moments(1, None)
     if given is not None and (any(given) or spin == "collinear"):
         return Moments(2, np.array(given, float))

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -117,9 +118,9 @@ class Smearing:
 
 @dataclass(frozen=True)
 class Pseudos:
-    """Which potential each element gets: `library`, except for those in `chosen` (symbol -> name).
+    """Which potential each element gets: `library`, except for those in `chosen` (symbol -> name or path of a file; paths become absolute).
 
-    Text forms: ``gth``, ``Mg=GTH-PBE-q2,O=GTH-PBE-q6``.
+    Text forms: ``gth``, ``Mg=GTH-PBE-q2,O=/home/me/O.psp8``; a comma or percent sign within a path is written %2C or %25.
     """
 
     library: str = "gth"
@@ -135,7 +136,7 @@ class Pseudos:
             for part in filter(None, (item.strip() for item in value.split(","))):
                 symbol, equals, name = part.partition("=")
                 if equals:
-                    chosen[symbol.strip()] = name.strip()
+                    chosen[symbol.strip()] = name.strip().replace("%2C", ",").replace("%25", "%")
                 else:
                     library = part.lower()
         elif isinstance(value, Mapping):
@@ -147,14 +148,24 @@ class Pseudos:
         for symbol, name in chosen.items():
             if not re.fullmatch(r"[A-Z][a-z]?", symbol) or not name:
                 raise SetupError(f"pseudos holds {symbol!r} = {name!r}.", hint="Each entry is a chemical symbol and a potential's name: Mg=GTH-PBE-q2.")
-        return cls(library, tuple(sorted(chosen.items())))
+        return cls(library, tuple(sorted((symbol, _located(name)) for symbol, name in chosen.items())))
 
     def selector(self, symbol: str) -> str:
         """The name chosen for `symbol`, else the library's name."""
         return dict(self.chosen).get(symbol, self.library)
 
     def __str__(self) -> str:
-        return ",".join(([] if self.chosen and self.library == "gth" else [self.library]) + [f"{symbol}={name}" for symbol, name in self.chosen])
+        return ",".join(([] if self.chosen and self.library == "gth" else [self.library]) + [f"{symbol}={_written(name)}" for symbol, name in self.chosen])
+
+
+def _located(name: str) -> str:
+    """A path of a potential made absolute, so that it means the same in a worker's folder; names stay as they are."""
+    from .pseudo.files import is_path
+    return os.path.abspath(os.path.expanduser(name)) if is_path(name) else name
+
+
+def _written(name: str) -> str:
+    return name.replace("%", "%25").replace(",", "%2C")
 
 
 @dataclass(frozen=True)
@@ -168,7 +179,7 @@ class DFTParams:
     grid: tuple | None = param(None, group="basis", advanced=True, help="FFT box n1,n2,n3; empty = smallest 2,3,5-smooth box that holds twice the largest |G|")
     smearing: Smearing = param(Smearing("fermi-dirac", 0.05), group="physics",
                                help="occupations: none, fermi-dirac:0.05eV, gaussian:…, methfessel-paxton:…, cold:…")
-    pseudos: Pseudos = param(Pseudos(), help="gth = plain alias of each element, or choices like Mg=GTH-PBE-q2", group="physics")
+    pseudos: Pseudos = param(Pseudos(), help="gth = plain alias of each element, or choices like Mg=GTH-PBE-q2 or Si=/path/Si.psp8", group="physics")
     spin: str = param("auto", choices=("auto", "none", "collinear"), group="physics",
                       help="spin polarisation: auto = where moments are given or elements are usually magnetic")
     magmoms: tuple | None = param(None, unit="µB", group="physics",

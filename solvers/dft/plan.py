@@ -19,7 +19,7 @@ from .counting import channel_electrons, count_bands
 from .moments import Moments, choose_moments
 from .params import DFTParams
 from .pseudo import library
-from .pseudo.gth_table import GTHEntry
+from .pseudo.entry import Entry
 from .symmetry import SpaceGroup
 
 #: distance in Å below which spglib calls two positions equal
@@ -28,14 +28,14 @@ SYMMETRY_TOLERANCE = 1e-5
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """Resolved settings. cell (rows) and positions in bohr; entries: table entry per element; cutoff in Ha; mesh size and shift (steps); box; irreducible
+    """Resolved settings. cell (rows) and positions in bohr; entries: potential per element; cutoff in Ha; mesh size and shift (steps); box; irreducible
     kpoints (K, 3) with weights; group used for them (None without symmetry); exact_box: whether the box represents the density exactly."""
 
     structure: Structure
     params: DFTParams
     cell: np.ndarray
     positions: np.ndarray
-    entries: dict[str, GTHEntry]
+    entries: dict[str, Entry]
     cutoff: float
     size: tuple[int, int, int]
     shift: tuple[float, float, float]
@@ -65,7 +65,9 @@ class Plan:
         """Everything needed to repeat the calculation, in user units."""
         return {"xc": self.params.xc, "cutoff": self.cutoff * HARTREE_EV, "kpts": {"size": self.size, "shift": self.shift}, "grid": self.shape,
                 "smearing": str(self.params.smearing),
-                "pseudos": {symbol: entry.name for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
+                "pseudos": {symbol: entry.selector for symbol, entry in self.entries.items()},
+                "pseudo_origin": {symbol: {"name": entry.name, "source": entry.source, "licence": entry.licence, "sha256": entry.sha256}
+                                  for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
                 "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision,
                 "spin": "collinear" if self.n_spin == 2 else "none", "magmoms": None if self.moments is None else self.moments.tolist(),
                 "total_moment": self.total_moment, "charge": self.params.charge}
@@ -73,7 +75,7 @@ class Plan:
     def estimate(self) -> dict[str, Any]:
         """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) and seconds (rough), without running."""
         points, bands, waves = int(np.prod(self.shape)), self.n_bands, self.n_plane_waves
-        rows = sum(_projectors(self.entries[symbol]) for symbol in self.structure.symbols)
+        rows = sum(self.entries[symbol].n_projectors for symbol in self.structure.symbols)
         size = 8 if self.real else 16
         threads = machine.threads()
         n_k = self.n_spin * len(self.kpoints)
@@ -81,11 +83,8 @@ class Plan:
         # per band and application: pruned FFT pair and projector products; per band: subspace products. Rates of one core, from our own measurements
         flops = (16.0 * rows * waves + 60.0 * bands * waves) / (2.0 if self.real else 1.0)
         seconds = n_k * bands * 26 * (9e-9 * points / (1.6 if self.real else 1.0) + flops / 1.5e10) / threads + 14 * 4e-7 * points
-        return {"n_plane_waves": waves, "n_kpoints": len(self.kpoints), "n_spin": self.n_spin, "n_bands": bands, "grid": self.shape, "memory": int(memory), "seconds": float(seconds)}
-
-
-def _projectors(entry: GTHEntry) -> int:
-    return sum(len(matrix) * (2 * l + 1) for l, matrix in enumerate(entry.channel_matrices))
+        return {"n_plane_waves": waves, "n_kpoints": len(self.kpoints), "n_spin": self.n_spin, "n_bands": bands, "grid": self.shape, "memory": int(memory),
+                "seconds": float(seconds)}
 
 
 def make_plan(structure: Structure, params: DFTParams) -> Plan:
@@ -103,6 +102,7 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
     for symbol, entry in entries.items():
         if entry.xc != params.xc:
             warnings.append(f"The potential {entry.name} of {symbol} was made for {entry.xc}, not for {params.xc}.")
+        warnings += [f"{entry.name} of {symbol}: {note}" for note in entry.notes]
     cutoff = (params.cutoff if params.cutoff is not None else library.default_cutoff(tuple(entries.values()))) / HARTREE_EV
     warnings += library.cutoff_notes(entries.values(), cutoff * HARTREE_EV)
     charges = {symbol: float(item.charge) for symbol, item in entries.items()}
@@ -119,7 +119,8 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
     size, shift = params.kpts.mesh(structure.cell)
     cell, positions = structure.cell / BOHR_ANGSTROM, structure.positions / BOHR_ANGSTROM
     if params.symmetry:
-        group = SpaceGroup.find(cell, positions, _labels(structure, magnetism.values), SYMMETRY_TOLERANCE / BOHR_ANGSTROM).compatible_with(size, shift)
+        labels = _labels(structure, magnetism.values)
+        group = SpaceGroup.find(cell, positions, labels, SYMMETRY_TOLERANCE / BOHR_ANGSTROM).compatible_with(size, shift)
     else:
         group = SpaceGroup.identity(cell, positions, time_reversal=True).compatible_with(size, shift)
     if params.grid is not None:
@@ -140,8 +141,8 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
 
 
 def _magnetism(structure: Structure, params: DFTParams, entries: dict, charges: dict[str, float], n_electrons: float) -> tuple[Moments, float | None]:
-    """Starting moments and the fixed total moment: the user's, or with fixed occupations the whole number nearest to the start's; refuses what whole bands cannot
-    hold."""
+    """Starting moments and the fixed total moment: the user's, or with fixed occupations the whole number nearest to the start's; refuses what whole bands
+    cannot hold."""
     configurations = {symbol: tuple(getattr(item, "configuration", ())) for symbol, item in entries.items()}
     magnetism = choose_moments(structure, params.spin, params.magmoms, params.total_moment, configurations, charges)
     total = params.total_moment

@@ -86,7 +86,8 @@ def transfer_orbitals(old: Basis, orbitals: list[torch.Tensor], new: Basis) -> l
     result = []
     count = len(old.batches)
     for channel in (orbitals[i:i + count] for i in range(0, len(orbitals), count)):
-        coefficients = [batch.coefficients(X)[i, :, :len(sphere)] for batch, X in zip(old.batches, channel, strict=True) for i, sphere in enumerate(batch.spheres)]
+        pairs = zip(old.batches, channel, strict=True)
+        coefficients = [batch.coefficients(X)[i, :, :len(sphere)] for batch, X in pairs for i, sphere in enumerate(batch.spheres)]
         for batch in new.batches:
             out = torch.zeros(len(batch), orbitals[0].shape[1], batch.n_pw, dtype=torch.complex128, device=new.device)
             for i, sphere in enumerate(batch.spheres):

@@ -91,9 +91,9 @@ def occupy(eigenvalues: Tensor | np.ndarray, weights: Any, n_electrons: float, k
 
 def occupy_spins(eigenvalues: Tensor, weights: Any, n_electrons: float, kind: str, width: float,
                  moment: float | None = None) -> tuple[Tensor, np.ndarray, float]:
-    """(occupations like `eigenvalues` (S, K, B), Fermi energy of every spin (S,) Ha, −TS Ha); moment: n↑ − n↓ where it is fixed, which fills each spin for itself.
+    """(occupations like `eigenvalues` (S, K, B), Fermi energy of every spin (S,) Ha, −TS Ha).
 
-    Raises SetupError as `occupy` does.
+    moment: n↑ − n↓ where it is fixed, which fills each spin for itself. Raises SetupError as `occupy` does.
     """
     n_spin = len(eigenvalues)
     if n_spin == 1 or moment is None:

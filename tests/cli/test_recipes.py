@@ -54,3 +54,16 @@ def test_missing_and_wrong_files(tmp_path):
 def test_the_demo_is_a_valid_recipe():
     steps = recipes.load(paths.resource("recipes", "demo.toml"))
     assert [step.do for step in steps] == ["build.bulk", "relax", "elastic", "export", "export"]
+
+
+def test_a_structure_file_is_looked_for_beside_its_recipe_wherever_the_outputs_go(tmp_path, monkeypatch):
+    from ase.build import bulk
+
+    home, elsewhere = tmp_path / "recipes", tmp_path / "outputs"
+    home.mkdir()
+    elsewhere.mkdir()
+    bulk("Cu").write(home / "copper.extxyz")
+    text = '[[step]]\nid = "twice"\ndo = "build.supercell"\nfrom = "copper.extxyz"\nparams = { size = "2x1x1" }\n'
+    steps = recipes.load(write(home, text))
+    monkeypatch.chdir(elsewhere)
+    assert len(recipes.run(steps, elsewhere, start=None, say=lambda line: None)["twice"].structure) == 2

@@ -190,13 +190,12 @@ Ge GTH-PBE-q4
 """
 
 
-def test_core_corrected_entries_are_excluded_by_name(tmp_path):
+def test_core_corrected_entries_are_read(tmp_path):
     path = tmp_path / "table"
     path.write_text(NLCC)
-    entries, excluded = gth_table.read_table(path)
-    assert [entry.symbol for entry in entries] == ["Si"]
-    assert [(symbol, name) for symbol, name, _ in excluded] == [("C", "GTH-NLCC-PBE-q4"), ("Ge", "GTH-PBE-q4")]
-    assert "core correction" in excluded[0][2]
+    entries = {entry.symbol: entry for entry in gth_table.read_table(path)}
+    assert {symbol: entry.has_core for symbol, entry in entries.items()} == {"Si": False, "C": True, "Ge": True}
+    assert entries["C"].core == ((0.2744, (57.12865,)),) and len(entries["C"].channel_radii) == 1
 
 
 @pytest.mark.parametrize(("text", "message"), [

@@ -8,6 +8,8 @@ import numpy as np
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..atom import Orbital
+
 
 class Channel(Protocol):
     """All projectors of one angular momentum.
@@ -31,7 +33,7 @@ class Pseudopotential(Protocol):
 
     symbol: str
     name: str
-    xc: str  # "LDA", "PBE", "PBEsol"
+    xc: str  # "LDA", "PBE", "PBEsol", else what its file says
     charge: float
     configuration: tuple[int, ...]
     source: str
@@ -39,6 +41,8 @@ class Pseudopotential(Protocol):
     sha256: str
     alpha: float  # Ha bohr³: ∫ (v_loc(r) + Z/r) d³r, the finite part of `local` at q = 0
     channels: tuple[Channel, ...]
+    has_core: bool  # whether a core density enters exchange and correlation
+    atomic_orbitals: tuple[Orbital, ...]  # of the file; () where it has none
 
     def local(self, q: Tensor) -> Tensor:
         """v_loc(q) × Ω in Ha bohr³ for q > 0 in 1/bohr, Coulomb tail −4πZ/q² included."""
@@ -46,4 +50,16 @@ class Pseudopotential(Protocol):
 
     def local_derivative(self, q: Tensor) -> Tensor:
         """d local / dq in Ha bohr⁴."""
+        ...
+
+    def core(self, q: Tensor) -> Tensor:
+        """∫ ρ_core e^{−iq·r} d³r in electrons; zeros without a core density."""
+        ...
+
+    def core_derivative(self, q: Tensor) -> Tensor:
+        """d core / dq in electrons bohr."""
+        ...
+
+    def atomic_density(self, q: Tensor) -> Tensor | None:
+        """The file's pseudo-atomic density as ∫ ρ e^{−iq·r} d³r, scaled to the valence charge; None where the file has none."""
         ...

@@ -32,6 +32,14 @@ def _polynomial(coefficients: np.ndarray, t: Tensor) -> Tensor:
     return value
 
 
+def _gaussian_polynomial(coefficients: tuple[float, ...]) -> np.ndarray:
+    """Coefficients in t = (qa)²/2 of the transform of Σ_i C_i (r/a)^{2i−2} e^{−r²/2a²}, without (2π)^{3/2} a³ e^{−t}."""
+    total = np.zeros(max(1, len(coefficients)))
+    for n, coefficient in enumerate(coefficients):
+        total[: n + 1] += coefficient * 2**n * math.factorial(n) * _laguerre(n, 0.5)
+    return total
+
+
 @dataclass(frozen=True, eq=False)
 class GTHChannel:
     """Projectors of angular momentum `l` with Gaussian radius `radius` (bohr) and coupling matrix `h` (n, n) Ha."""
@@ -76,6 +84,8 @@ class GTH:
         self.source, self.licence, self.sha256 = entry.source, entry.licence, entry.sha256
         shells = enumerate(zip(entry.channel_radii, entry.channel_matrices, strict=True))
         self.channels = tuple(GTHChannel(l, radius, np.array(matrix)) for l, (radius, matrix) in shells if matrix)
+        self.has_core = entry.has_core
+        self.atomic_orbitals = ()
 
     def __repr__(self) -> str:
         return f"GTH({self.symbol} {self.name})"
@@ -83,10 +93,12 @@ class GTH:
     @cached_property
     def _local_polynomial(self) -> np.ndarray:
         """Coefficients in t = x/2 of the short-range part: C_i belongs to 2^{i−1} (i−1)! L_{i−1}^{(½)}(t)."""
-        total = np.zeros(max(1, len(self.entry.local_coefficients)))
-        for n, coefficient in enumerate(self.entry.local_coefficients):
-            total[: n + 1] += coefficient * 2**n * math.factorial(n) * _laguerre(n, 0.5)
-        return total
+        return _gaussian_polynomial(self.entry.local_coefficients)
+
+    @cached_property
+    def _core_polynomials(self) -> list[tuple[float, np.ndarray]]:
+        """(radius, coefficients in t) of every Gaussian of 4π ρ_core."""
+        return [(radius, _gaussian_polynomial(coefficients)) for radius, coefficients in self.entry.core]
 
     @property
     def alpha(self) -> float:
@@ -108,3 +120,24 @@ class GTH:
         slope = _polynomial(polynomial[1:] * np.arange(1, len(polynomial)), t) - _polynomial(polynomial, t)
         coulomb = 4 * math.pi * self.charge * (2 / q**3 + r**2 / q)
         return torch.exp(-t) * (coulomb + (2 * math.pi) ** 1.5 * r**5 * q * slope)
+
+    def core(self, q: Tensor) -> Tensor:
+        """∫ ρ_core e^{−iq·r} d³r in electrons; zeros without a core density."""
+        total = torch.zeros_like(q)
+        for radius, polynomial in self._core_polynomials:
+            t = (q * radius) ** 2 / 2
+            total = total + math.sqrt(math.pi / 2) * radius**3 * torch.exp(-t) * _polynomial(polynomial, t)
+        return total
+
+    def core_derivative(self, q: Tensor) -> Tensor:
+        """d core / dq in electrons bohr."""
+        total = torch.zeros_like(q)
+        for radius, polynomial in self._core_polynomials:
+            t = (q * radius) ** 2 / 2
+            slope = _polynomial(polynomial[1:] * np.arange(1, len(polynomial)), t) - _polynomial(polynomial, t)
+            total = total + math.sqrt(math.pi / 2) * radius**5 * q * torch.exp(-t) * slope
+        return total
+
+    def atomic_density(self, q: Tensor) -> None:
+        """GTH files hold no atomic density."""
+        return None

@@ -12,10 +12,12 @@ from solvers.core.errors import MissingError, SetupError
 from solvers.core.paths import resource
 from solvers.core.units import HARTREE_EV
 
+from . import files
+from .entry import Entry, FileEntry
 from .gth_table import GTHEntry, embedded
 
 if TYPE_CHECKING:
-    from .gth import GTH
+    from .base import Pseudopotential
 
 
 @dataclass(frozen=True)
@@ -31,19 +33,17 @@ class CutoffRow:
 
 def entries(symbol: str | None = None, xc: str | None = None) -> tuple[GTHEntry, ...]:
     """All table entries, of one element and of one functional ("LDA", "PBE", "PBEsol") where given."""
-    return tuple(item for item in embedded()[0] if symbol in (None, item.symbol) and xc in (None, item.xc))
+    return tuple(item for item in embedded() if symbol in (None, item.symbol) and xc in (None, item.xc))
 
 
-def excluded() -> tuple[tuple[str, str, str], ...]:
-    """(symbol, name, reason) of entries that are in the table but not offered."""
-    return embedded()[1]
+def entry(symbol: str, xc: str, selector: str = "gth") -> Entry:
+    """The entry that `selector` means for an element and functional: "gth" = the one with the plain alias, a name like "GTH-PBE-q2" or an alias of it, or the
+    path of a potential file.
 
-
-def entry(symbol: str, xc: str, selector: str = "gth") -> GTHEntry:
-    """The entry that `selector` means for an element and functional: "gth" = the one with the plain alias, else a name like "GTH-PBE-q2" or an alias of it.
-
-    Raises MissingError that lists what exists.
+    Raises MissingError that lists what exists, SetupError for a file of another element, ReadError for a damaged one.
     """
+    if files.is_path(selector):
+        return _in_file(symbol, selector)
     of_element = entries(symbol)
     if not of_element:
         near = difflib.get_close_matches(symbol, {item.symbol for item in entries()}, 1, 0.5)
@@ -60,28 +60,38 @@ def entry(symbol: str, xc: str, selector: str = "gth") -> GTHEntry:
         others = ", ".join(item.name for item in of_element)
         raise MissingError(f"{symbol} has no GTH potential for {xc}.",
                            hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
-    for bad, name, reason in excluded():
-        if bad == symbol and name.lower() == selector.lower():
-            raise MissingError(f"Potential {name} of {symbol} cannot be used: it {reason}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
     for item in of_element:
         if selector.lower() in (name.lower() for name in (item.name, *item.aliases)) and (item.xc == xc or selector.lower() == item.name.lower()):
             return item
     raise MissingError(f"{symbol} has no potential named {selector!r}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
 
 
-def find(symbol: str, xc: str, selector: str = "gth") -> GTH:
+def _in_file(symbol: str, path: str) -> Entry:
+    found = files.file_entry(path)
+    if found.symbol != symbol:
+        raise SetupError(f"{path} is a potential of {found.symbol}, not of {symbol}.", hint=f"Give {symbol} a potential of its own.")
+    return found
+
+
+def find(symbol: str, xc: str, selector: str = "gth") -> Pseudopotential:
     """The live potential that `selector` means (see `entry`)."""
-    return _live(entry(symbol, xc, selector))
+    return live(entry(symbol, xc, selector))
 
 
 @cache
-def _live(item: GTHEntry) -> GTH:
+def live(item: Entry) -> Pseudopotential:
+    """The potential behind an entry, ready to compute; one per entry."""
+    if isinstance(item, FileEntry):
+        from .numerical import NumericalPotential
+        return NumericalPotential(item, files.potential_of(item))
     from .gth import GTH
     return GTH(item)
 
 
-def softer(item: GTHEntry) -> tuple[GTHEntry, ...]:
-    """Entries of the same element and functional with fewer valence electrons, softest last: what to choose when `item` is unaffordable."""
+def softer(item: Entry) -> tuple[Entry, ...]:
+    """Table entries of the same element and functional with fewer valence electrons, softest last: what to choose when `item` is unaffordable."""
+    if not isinstance(item, GTHEntry):
+        return ()
     found = [other for other in entries(item.symbol, item.xc) if other.charge < item.charge]
     return tuple(sorted(found, key=lambda other: -other.charge))
 
@@ -95,8 +105,10 @@ def _cutoffs() -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def cutoff_row(item: GTHEntry) -> CutoffRow:
+def cutoff_row(item: Entry) -> CutoffRow:
     """The recommended cutoff of an entry and where it comes from."""
+    if item.hint is not None:
+        return CutoffRow(item.hint * HARTREE_EV, "hint", "recommended in the file by its makers")
     row = _cutoffs()["entries"].get(f"{item.symbol} {item.name}")
     if row is None:
         return CutoffRow(None, "unknown", "not scanned yet")
@@ -104,12 +116,12 @@ def cutoff_row(item: GTHEntry) -> CutoffRow:
     return CutoffRow(None if energy is None else energy * HARTREE_EV, row["kind"], row.get("reason", ""), None if alone is None else alone * HARTREE_EV)
 
 
-def recommended_cutoff(item: GTHEntry) -> float | None:
+def recommended_cutoff(item: Entry) -> float | None:
     """The recommended plane-wave cutoff in eV, None when none is known (see `cutoff_row` for the reason)."""
     return cutoff_row(item).energy
 
 
-def default_cutoff(items: list[GTHEntry] | tuple[GTHEntry, ...]) -> float:
+def default_cutoff(items: list[Entry] | tuple[Entry, ...]) -> float:
     """The largest recommended cutoff (eV) of several potentials; raises SetupError naming the one that has none."""
     values = {item: recommended_cutoff(item) for item in items}
     for item, value in values.items():
@@ -120,7 +132,7 @@ def default_cutoff(items: list[GTHEntry] | tuple[GTHEntry, ...]) -> float:
     return max(values.values())
 
 
-def cutoff_notes(items: Iterable[GTHEntry], cutoff: float) -> list[str]:
+def cutoff_notes(items: Iterable[Entry], cutoff: float) -> list[str]:
     """Sentences for people about a cutoff (eV): potentials that it is too low for, and potentials so hard that
     a softer valence is worth a thought."""
     notes = []
@@ -139,7 +151,7 @@ def cutoff_notes(items: Iterable[GTHEntry], cutoff: float) -> list[str]:
     return notes
 
 
-def softer_hint(item: GTHEntry) -> str:
+def softer_hint(item: Entry) -> str:
     """One sentence naming a softer valence of the same element, "" when there is none."""
     found = softer(item)
     if not found:
@@ -158,3 +170,23 @@ def listing(symbol: str | None = None, xc: str | None = None) -> list[dict]:
                      "cutoff_ha": None if cutoff.energy is None else cutoff.energy / HARTREE_EV, "cutoff_ev": cutoff.energy,
                      "cutoff_kind": cutoff.kind, "source": item.source})
     return rows
+
+
+def choices(symbol: str, xc: str | None = None) -> list[dict]:
+    """What a user can choose for an element, best first: rows with name (shown), selector (what `pseudos` takes), valence, xc, licence, cutoff (eV or None),
+    cutoff_kind ("scanned", "hint", "unknown"), nlcc, relativity, source, default (whether the plain library means it) and hint, one sentence for people."""
+    rows = []
+    for item in entries(symbol):
+        row = cutoff_row(item)
+        rows.append({"symbol": symbol, "name": item.name, "selector": item.selector, "valence": item.charge, "xc": item.xc, "licence": item.licence,
+                     "cutoff": row.energy, "cutoff_kind": row.kind, "nlcc": item.has_core, "relativity": item.relativity, "source": item.source,
+                     "default": item.plain and xc in (None, item.xc), "hint": _hint(item, row, xc)})
+    rows.sort(key=lambda row: (xc is not None and row["xc"] != xc, not row["default"], row["cutoff"] or 1e9))
+    return rows
+
+
+def _hint(item: Entry, row: CutoffRow, xc: str | None) -> str:
+    electrons = f"{item.charge:g} valence electron" + ("s" if item.charge != 1 else "")
+    need = f"needs {row.energy:.0f} eV" if row.energy else f"cutoff not known ({row.reason})"
+    extra = (f"; made for {item.xc}, not for {xc}" if xc not in (None, item.xc) else "") + ("; with core correction" if item.has_core else "")
+    return f"{electrons}, {need}{extra}." + "".join(f" {note}" for note in item.notes)

@@ -2,30 +2,41 @@
 
 A part is a function `(rho, sigma) -> (e, v_rho, v_sigma | None)`. Not spin-polarised: rho (N,) electrons/bohr³, sigma = |∇rho|² (N,) or None, e (N,) Ha/bohr³,
 v_rho = ∂e/∂rho (N,) Ha, v_sigma = ∂e/∂sigma (N,). Spin-polarised: rho (2, N) and sigma (3, N) as in `XCValues`, v_rho and v_sigma of their shapes.
-Densities below `FLOOR` contribute nothing.
+A meta-GGA's parts are `(rho, sigma, tau) -> (e, v_rho, v_sigma, v_tau)`. Densities below `FLOOR` contribute nothing.
+A hybrid's parts are what is left beside its share of exact exchange.
 """
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from solvers.core.errors import SetupError
 
-from . import gga_c_pbe, gga_x_pbe, lda_c_pw92, lda_x_slater
+from . import gga_c_pbe, gga_x_pbe, gga_x_revpbe, gga_x_wpbe, lda_c_pw92, lda_x_slater, mgga_c_r2scan, mgga_x_r2scan
 from .values import FLOOR, XCValues
 
 
 @dataclass(frozen=True)
+class ExactExchange:
+    """A share of exact exchange: `fraction` of it, with the interaction erfc(ω r)/r where `omega` (1/bohr) is given and 1/r where it is None."""
+
+    fraction: float
+    omega: float | None = None
+
+
+@dataclass(frozen=True)
 class Functional:
-    """An exchange-correlation functional; `libxc_ids` names the same one in libxc."""
+    """An exchange-correlation functional; `libxc_ids` names the same one in libxc, `exact_exchange` is what a hybrid adds to `parts`."""
 
     name: str
     libxc_ids: tuple[int, ...]
     family: str  # "lda", "gga" or "mgga"
     parts: tuple[Callable, ...]
+    exact_exchange: ExactExchange | None = None
 
     @property
     def needs_gradient(self) -> bool:
@@ -44,29 +55,24 @@ class Functional:
         """
         self._check(rho, sigma, tau)
         polarised = rho.shape[0] == 2
-        if polarised:
-            rho = rho.clamp_min(0.0)
-        total = rho.sum(0) if polarised else rho[0]
+        rho = rho.clamp_min(0.0) if polarised else rho[0]
+        total = rho.sum(0) if polarised else rho
         inside = total > FLOOR
-        if polarised:
-            safe = torch.where(inside, rho, torch.ones_like(rho))
-            slope = consistent(torch.where(inside, sigma, torch.zeros_like(sigma))) if self.needs_gradient else None
-        else:
-            safe = torch.where(inside, rho[0], torch.ones_like(rho[0]))
-            slope = torch.where(inside, sigma[0], torch.zeros_like(sigma[0])).clamp_min(0.0) if self.needs_gradient else None
-        energy, v_rho = torch.zeros_like(total), torch.zeros_like(safe)
-        v_sigma = torch.zeros_like(slope) if self.needs_gradient else None
+        given = [torch.where(inside, rho, torch.ones_like(rho))]
+        if self.needs_gradient:
+            slope = torch.where(inside, sigma if polarised else sigma[0], torch.zeros_like(total))
+            given.append(consistent(slope) if polarised else slope.clamp_min(0.0))
+        if self.needs_kinetic_energy:
+            given.append(torch.where(inside, tau if polarised else tau[0], torch.zeros_like(total)).clamp_min(0.0))
+        sums = [torch.zeros_like(total), *(torch.zeros_like(variable) for variable in given)]
         for part in self.parts:
-            e, v, w = part(safe, slope)
-            energy += e
-            v_rho += v
-            if w is not None and v_sigma is not None:
-                v_sigma += w
-        mask = inside.to(safe.dtype)
-        energy, v_rho, v_sigma = energy * mask, v_rho * mask, None if v_sigma is None else v_sigma * mask
-        if not polarised:
-            v_rho, v_sigma = v_rho[None], None if v_sigma is None else v_sigma[None]
-        return XCValues(energy, v_rho, v_sigma, None)
+            for result, term in zip(sums, part(*given), strict=False):
+                if term is not None:
+                    result += term
+        mask = inside.to(total.dtype)
+        energy, *slopes = (result * mask for result in sums)
+        slopes = slopes if polarised else [v[None] for v in slopes]
+        return XCValues(energy, *slopes, *[None] * (3 - len(slopes)))
 
     def _check(self, rho: Tensor, sigma: Tensor | None, tau: Tensor | None) -> None:
         if rho.dim() != 2 or rho.shape[0] not in (1, 2):
@@ -88,11 +94,31 @@ def consistent(sigma: Tensor) -> Tensor:
     return torch.stack([up, torch.maximum(torch.minimum(mixed, bound), -bound), down])
 
 
-_FUNCTIONALS = {
-    "LDA": Functional("LDA", (1, 12), "lda", (lda_x_slater.evaluate, lda_c_pw92.evaluate)),
-    "PBE": Functional("PBE", (101, 130), "gga", (gga_x_pbe.evaluate, gga_c_pbe.evaluate)),
-    "PBEsol": Functional("PBEsol", (116, 133), "gga", (gga_x_pbe.evaluate_sol, gga_c_pbe.evaluate_sol)),
-}
+def _share(part: Callable, factor: float) -> Callable:
+    """`factor` times a part."""
+    def scaled(*variables: Tensor) -> tuple:
+        return tuple(None if term is None else factor * term for term in part(*variables))
+    return scaled
+
+
+#: J. Heyd, G. E. Scuseria, M. Ernzerhof, J. Chem. Phys. 118, 8207 (2003); A. V. Krukau et al., J. Chem. Phys. 125, 224106 (2006); ω in 1/bohr as in libxc
+_HSE06 = ExactExchange(0.25, 0.11)
+_SCREENED = partial(gga_x_wpbe.evaluate, omega=_HSE06.omega)
+
+_FUNCTIONALS = {item.name: item for item in (
+    Functional("LDA", (1, 12), "lda", (lda_x_slater.evaluate, lda_c_pw92.evaluate)),
+    Functional("PBE", (101, 130), "gga", (gga_x_pbe.evaluate, gga_c_pbe.evaluate)),
+    Functional("PBEsol", (116, 133), "gga", (gga_x_pbe.evaluate_sol, gga_c_pbe.evaluate_sol)),
+    Functional("revPBE", (102, 130), "gga", (gga_x_revpbe.evaluate, gga_c_pbe.evaluate)),
+    Functional("r2SCAN", (497, 498), "mgga", (mgga_x_r2scan.evaluate, mgga_c_r2scan.evaluate)),
+    # C. Adamo, V. Barone, J. Chem. Phys. 110, 6158 (1999)
+    Functional("PBE0", (406,), "gga", (_share(gga_x_pbe.evaluate, 0.75), gga_c_pbe.evaluate), ExactExchange(0.25)),
+    # libxc takes the full range from the screened functional at ω = 0
+    Functional("HSE06", (428,), "gga", (partial(gga_x_wpbe.evaluate, omega=0.0), _share(_SCREENED, -_HSE06.fraction), gga_c_pbe.evaluate), _HSE06),
+    # pw.x takes it from PBE itself, and bends s by the original rule (its default ω is 0.106: set screening_parameter = 0.11 there to compare)
+    Functional("HSE06-PBE", (101, 524, 130), "gga",
+               (gga_x_pbe.evaluate, _share(partial(_SCREENED, rule=gga_x_wpbe.original_rule), -_HSE06.fraction), gga_c_pbe.evaluate), _HSE06),
+)}
 
 
 def functional(name: str) -> Functional:

@@ -67,9 +67,8 @@ def per_electron(rho: Tensor, constants: Constants) -> tuple[Tensor, Tensor]:
     return energy, -slope * rs / (3 * rho)
 
 
-def per_electron_polarised(rho: Tensor, zeta: Tensor, constants: Constants) -> tuple[Tensor, Tensor, Tensor]:
-    """(ε_c, ∂ε_c/∂rho, ∂ε_c/∂ζ) of the gas with polarisation ζ, eq. 8: ε = ε₀ + α_c f(ζ)/f″(0) (1 − ζ⁴) + (ε₁ − ε₀) f(ζ) ζ⁴."""
-    rs = radius(rho)
+def polarised(rs: Tensor, zeta: Tensor, constants: Constants) -> tuple[Tensor, Tensor, Tensor]:
+    """(ε_c, ∂ε_c/∂rs, ∂ε_c/∂ζ) of the gas with polarisation ζ, eq. 8: ε = ε₀ + α_c f(ζ)/f″(0) (1 − ζ⁴) + (ε₁ − ε₀) f(ζ) ζ⁴."""
     (gas, d_gas), (full, d_full), (minus_alpha, d_minus_alpha) = (fit(rs, c) for c in (constants.gas, constants.polarised, constants.stiffness))
     norm = 1 / (2 ** (4 / 3) - 2)
     up, down = (1 + zeta) ** (1 / 3), (1 - zeta) ** (1 / 3)
@@ -81,6 +80,13 @@ def per_electron_polarised(rho: Tensor, zeta: Tensor, constants: Constants) -> t
     energy = gas + f * (alpha * (1 - z4) + (full - gas) * z4)
     per_rs = d_gas + f * (d_alpha * (1 - z4) + (d_full - d_gas) * z4)
     per_zeta = df * (alpha * (1 - z4) + (full - gas) * z4) + 4 * z3 * f * (full - gas - alpha)
+    return energy, per_rs, per_zeta
+
+
+def per_electron_polarised(rho: Tensor, zeta: Tensor, constants: Constants) -> tuple[Tensor, Tensor, Tensor]:
+    """(ε_c, ∂ε_c/∂rho, ∂ε_c/∂ζ) of the gas with polarisation ζ."""
+    rs = radius(rho)
+    energy, per_rs, per_zeta = polarised(rs, zeta, constants)
     return energy, -per_rs * rs / (3 * rho), per_zeta
 
 

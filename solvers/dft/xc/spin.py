@@ -6,27 +6,30 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .values import FLOOR, Terms
+from .values import FLOOR
 
 #: |ζ| is cut here: the slope of (1 − ζ)^{2/3}, hence of gradient correlation, has no limit at full polarisation; the energy changes by less than 1e-7 of itself
 ZETA_LIMIT = 1 - 1e-10
 
 
-def scaled_exchange(unpolarised: Callable[[Tensor, Tensor | None], Terms], rho: Tensor, sigma: Tensor | None) -> Terms:
+def scaled_exchange(unpolarised: Callable[..., tuple], rho: Tensor, sigma: Tensor | None, tau: Tensor | None = None) -> tuple:
     """Exchange of the spin densities rho (2, N) from the unpolarised functional: E_x[n↑, n↓] = ½ E_x[2n↑] + ½ E_x[2n↓].
 
-    G. L. Oliver, J. P. Perdew, Phys. Rev. A 20, 397 (1979). sigma (3, N) as in libxc. A channel below half the floor counts as empty.
+    G. L. Oliver, J. P. Perdew, Phys. Rev. A 20, 397 (1979). sigma (3, N) as in libxc, tau (2, N) where `unpolarised` takes it; as many terms as it returns.
+    A channel below half the floor counts as empty.
     """
     present = rho > 0.5 * FLOOR
-    doubled = torch.where(present, 2 * rho, torch.ones_like(rho)).reshape(-1)
-    squared = None if sigma is None else torch.where(present, 4 * sigma[::2], torch.zeros_like(rho)).clamp_min(0.0).reshape(-1)
-    energy, v_rho, v_sigma = unpolarised(doubled, squared)
     mask = present.to(rho.dtype)
-    energy, v_rho = 0.5 * (energy.view_as(rho) * mask).sum(0), v_rho.view_as(rho) * mask
-    if v_sigma is None:
-        return energy, v_rho, None
-    own = 2 * v_sigma.view_as(rho) * mask
-    return energy, v_rho, torch.stack([own[0], torch.zeros_like(own[0]), own[1]])
+    doubled = torch.where(present, 2 * rho, torch.ones_like(rho)).reshape(-1)
+    given = [doubled, None if sigma is None else (4 * sigma[::2] * mask).clamp_min(0.0).reshape(-1)]
+    if tau is not None:
+        given.append((2 * tau * mask).reshape(-1))
+    energy, v_rho, v_sigma, *rest = unpolarised(*given)
+    terms = [0.5 * (energy.view_as(rho) * mask).sum(0), v_rho.view_as(rho) * mask, None]
+    if v_sigma is not None:
+        own = 2 * v_sigma.view_as(rho) * mask
+        terms[2] = torch.stack([own[0], torch.zeros_like(own[0]), own[1]])
+    return (*terms, *(v_tau.view_as(rho) * mask for v_tau in rest))
 
 
 def total_and_zeta(rho: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,0 +1,132 @@
+"""Reader of single analytic potentials in ABINIT's text forms: pspcod 2 (GTH 1996), 3 (HGH 1998), 10 (HGH in Krack's form) and 12 (with a core density).
+
+Layouts: ABINIT's page of each format; A. Willand et al., J. Chem. Phys. 138, 104109 (2013) for the core: a Gaussian of width `rcore` with the charge
+`qcore` (Z − Z_ion). Spin–orbit coefficients are read over.
+"""
+from __future__ import annotations
+
+import hashlib
+import math
+
+from solvers.core.errors import ReadError
+
+from .data import valence_configuration
+from .gth_table import GTHEntry
+from .headers import functional_of_pspxc, licence_of, symbol_of
+
+_HINT = "Restore the file, or take it from its source again."
+# couplings of HGH 1998, eqs 20-28: h_12, h_13, h_23 of each l as multiples of h_22, h_33, h_33
+_HGH = ((-0.5 * math.sqrt(3 / 5), 0.5 * math.sqrt(5 / 21), -0.5 * math.sqrt(100 / 63)),
+        (-0.5 * math.sqrt(5 / 7), math.sqrt(35 / 11) / 6, -14 / (6 * math.sqrt(11))),
+        (-0.5 * math.sqrt(7 / 9), 0.5 * math.sqrt(63 / 143), -9 / math.sqrt(143)),
+        (0.0, 0.0, 0.0))
+
+
+class _Words:
+    """The numbers of a file line by line; words that are none end a line's numbers."""
+
+    def __init__(self, text: str, name: str):
+        self.name, self.at = name, 0
+        self.lines = text.splitlines()
+
+    def line(self, what: str, least: int) -> list[float]:
+        """The leading numbers of the next line that is not blank; ReadError when there are fewer than `least`."""
+        while self.at < len(self.lines) and not self.lines[self.at].strip():
+            self.at += 1
+        if self.at >= len(self.lines):
+            raise ReadError(f"{self.name} ends before {what}.", hint="It is truncated. " + _HINT)
+        self.at += 1
+        found = []
+        for word in self.lines[self.at - 1].replace(",", " ").split():
+            try:
+                found.append(float(word.replace("D", "E").replace("d", "e")))
+            except ValueError:
+                break
+        if len(found) < least or not all(math.isfinite(value) and abs(value) < 1e9 for value in found):
+            raise ReadError(f"{self.name}, line {self.at}: {self.lines[self.at - 1].strip()[:60]!r} is not {what}.", hint=_HINT)
+        return found
+
+    def whole(self, value: float, what: str, low: int, high: int) -> int:
+        """`value` as a whole number within bounds."""
+        if value != int(value) or not low <= value <= high:
+            raise ReadError(f"{self.name}, line {self.at}: {what} is {value:g}.", hint=f"A whole number from {low} to {high} was expected. " + _HINT)
+        return int(value)
+
+
+def read_gth(text: str, name: str, path: str = "") -> GTHEntry:
+    """The potential in `text`; `name` is the file's name for messages. Raises ReadError that names line and expectation."""
+    words = _Words(text, name)
+    title = words.lines[0].strip() if words.lines else ""
+    words.at = 1
+    nuclear, ion = words.line("nuclear and valence charge", 2)[:2]
+    symbol, number = symbol_of(nuclear, name)
+    charge = words.whole(ion, "the valence charge", 1, 60)
+    head = words.line("pspcod, pspxc, lmax", 3)
+    code = words.whole(head[0], "pspcod", 1, 100)
+    if code not in (2, 3, 10, 11, 12):
+        raise ReadError(f"{name} has pspcod {code}.", hint="Analytic potentials have 2, 3, 10 or 12; psp8 files need the ending .psp8.")
+    local = words.line("the radius and coefficients of the local part", 2)
+    if code in (2, 3):
+        radius, coefficients = local[0], local[1:5]
+        radii, matrices = _old(words, code, words.whole(head[2], "lmax", 0, 3))
+    else:
+        radius, count = local[0], words.whole(local[1], "the number of local coefficients", 0, 4)
+        coefficients = local[2:2 + count]
+        if len(coefficients) < count:
+            raise ReadError(f"{name}, line {words.at}: {count} local coefficients were announced, {len(coefficients)} stand there.", hint=_HINT)
+        radii, matrices = _krack(words)
+    core = ()
+    if code in (11, 12):
+        width, fraction = words.line("rcore and qcore", 2)[:2]
+        if not 0.01 < width < 10 or not 0 < fraction < 10:
+            raise ReadError(f"{name}, line {words.at}: a core of width {width:g} bohr and {fraction:g} of the core's charge.", hint=_HINT)
+        core = ((width, (4 * math.pi * fraction * (number - charge) / (math.sqrt(2 * math.pi) * width) ** 3,)),)
+    for value in (radius, *(r for r, matrix in zip(radii, matrices, strict=True) if matrix)):
+        if not 0.01 < value < 10:
+            raise ReadError(f"{name} has a Gaussian of radius {value:g} bohr.", hint="Radii of analytic potentials lie between 0.01 and 10 bohr. " + _HINT)
+    while coefficients and coefficients[-1] == 0:
+        coefficients = coefficients[:-1]
+    return GTHEntry(symbol, name, (), functional_of_pspxc(int(head[1])), valence_configuration(number, charge), radius, tuple(coefficients), tuple(radii),
+                    tuple(matrices), title[:80] or "GTH file", licence_of(text), hashlib.sha256(text.encode()).hexdigest(), core, path)
+
+
+def _old(words: _Words, code: int, lmax: int) -> tuple[list[float], list]:
+    """Radii and matrices of pspcod 2 (s and p, no couplings) and 3 (diagonals, a line of spin–orbit after each l ≥ 1)."""
+    radii, matrices = [], []
+    for l in range(2 if code == 2 else lmax + 1):
+        row = words.line(f"radius and strengths of l = {l}", 2)
+        diagonal = [*row[1:4], 0.0, 0.0, 0.0][:2 - l if code == 2 else 3]
+        radii.append(row[0])
+        n = max((i + 1 for i, value in enumerate(diagonal) if value), default=0)
+        matrix = [[0.0] * n for _ in range(n)]
+        for i in range(n):
+            matrix[i][i] = diagonal[i]
+        if code == 3:
+            for (i, j), factor in zip(((0, 1), (0, 2), (1, 2)), _HGH[l], strict=True):
+                if j < n:
+                    matrix[i][j] = matrix[j][i] = factor * diagonal[j]
+            if l > 0:
+                words.line(f"spin-orbit strengths of l = {l}", 1)
+        matrices.append(tuple(map(tuple, matrix)))
+    return radii, matrices
+
+
+def _krack(words: _Words) -> tuple[list[float], list]:
+    """Radii and matrices of pspcod 10 and 12: the upper triangle row by row, then for l ≥ 1 that of spin–orbit."""
+    radii, matrices = [], []
+    for l in range(words.whole(words.line("the number of angular momenta", 1)[0], "the number of angular momenta", 0, 4)):
+        row = words.line(f"radius and couplings of l = {l}", 2)
+        radii.append(row[0])
+        n = words.whole(row[1], f"the number of projectors of l = {l}", 0, 3)
+        matrix = [[0.0] * n for _ in range(n)]
+        for i in range(n):
+            values = row[2:] if i == 0 else words.line(f"row {i + 1} of the couplings of l = {l}", n - i)
+            if len(values) < n - i:
+                raise ReadError(f"{words.name}, line {words.at}: {n - i} couplings of l = {l} were expected.", hint=_HINT)
+            for j in range(i, n):
+                matrix[i][j] = matrix[j][i] = values[j - i]
+        if l > 0:
+            for i in range(n):
+                words.line(f"row {i + 1} of the spin-orbit couplings of l = {l}", n - i)
+        matrices.append(tuple(map(tuple, matrix)))
+    return radii, matrices

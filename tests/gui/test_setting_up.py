@@ -1,0 +1,105 @@
+"""Dialogs that fill fields of the plane-wave form: potentials, k-points; what they show is the engine's, what they write is the form's text."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint, Qt
+
+from qcad_gui.dialogs import kmesh, potentials
+from qcad_gui.editors import SmearingEdit
+from qcad_gui.zoneview import turned
+from solvers.core.structure import Structure
+
+
+@pytest.fixture
+def gallium(window, session):
+    from ase.build import bulk
+    session.add("structure", "GaAs", Structure.from_atoms(bulk("GaAs", "zincblende", a=5.65)))
+    window.prepare("scf")
+    return window
+
+
+def press(qtbot, window, field):
+    """The … button beside a field; the dialog it opens."""
+    form = window.session.draft._form
+    qtbot.mouseClick(form.buttons[field], Qt.MouseButton.LeftButton)
+    return next(iter(window.dialogs.values()))
+
+
+def test_potentials_are_chosen_with_the_mouse_and_their_effect_is_told(gallium, session, qtbot, calm):
+    dialog = press(qtbot, gallium, "pseudos")
+    qtbot.waitUntil(lambda: "eV" in dialog.effect.text.text(), timeout=15_000)
+    heads = [dialog.tree.topLevelItem(k) for k in range(dialog.tree.topLevelItemCount())]
+    assert [head.text(0) for head in heads] == ["Ga", "As"]
+    rows = [heads[0].child(k) for k in range(heads[0].childCount())]
+    assert "default" in rows[0].text(0) and rows[0].text(0).startswith("●") and rows[0].text(5) and len(rows) >= 2
+    before = dialog.effect.text.text()
+    soft = next(row for row in rows if "q3" in row.text(0))
+    qtbot.mouseClick(dialog.tree.viewport(), Qt.MouseButton.LeftButton, pos=dialog.tree.visualItemRect(soft).center())
+    qtbot.waitUntil(lambda: "→" in dialog.effect.text.text(), timeout=15_000)
+    assert dialog.effect.text.text() != before and soft.text(0).startswith("●") and "q3" in dialog.about.text()
+    dialog.all.setChecked(True)
+    assert heads[0] is not None and dialog.tree.topLevelItem(0).childCount() > len(rows), "potentials of other functionals appear"
+    qtbot.mouseClick(dialog.accept_button, Qt.MouseButton.LeftButton)
+    form = gallium.panels["calculate"].forms["scf"]
+    assert form.fields["pseudos"].widget.text() == "Ga=GTH-PBE-q3"
+    assert gallium.panels["calculate"].spec().params["pseudos"] == "Ga=GTH-PBE-q3"
+
+
+def test_a_damaged_potential_file_is_told(gallium, session, qtbot, tmp_path, calm):
+    dialog = press(qtbot, gallium, "pseudos")
+    qtbot.waitUntil(lambda: dialog.table is not None, timeout=15_000)
+    bad = tmp_path / "x.psp8"
+    bad.write_text("nonsense\n")
+    dialog.take_file(str(bad))
+    qtbot.waitUntil(lambda: dialog.problem.isVisible(), timeout=15_000)
+    assert "x.psp8" in dialog.problem.text() and not dialog.accept_button.isEnabled()
+
+
+def test_the_mesh_goes_from_the_form_into_the_zone_and_back(gallium, session, qtbot, calm):
+    dialog = press(qtbot, gallium, "kpts")
+    qtbot.waitUntil(lambda: dialog.view.picture is not None and "1/Å" in dialog.words.text(), timeout=30_000)
+    picture = dialog.view.picture
+    assert dialog.way.currentData() == "spacing" and dialog.value() == "0.2/A"
+    assert len(picture.faces) == 14 and {"Γ", "X", "L"} <= set(picture.labels) and 0 < len(picture.irreducible) < len(picture.mesh)
+    assert picture.weights.sum() == pytest.approx(1)
+    blank = dialog.view.grab().toImage()
+    qtbot.mousePress(dialog.view, Qt.MouseButton.LeftButton, pos=QPoint(60, 60))
+    qtbot.mouseMove(dialog.view, QPoint(110, 90))
+    qtbot.mouseRelease(dialog.view, Qt.MouseButton.LeftButton, pos=QPoint(110, 90))
+    assert np.allclose(dialog.view.rotation @ dialog.view.rotation.T, np.eye(3)) and dialog.view.grab().toImage() != blank
+    dialog.way.setCurrentIndex(dialog.way.findData("size"))
+    for box in dialog.counts:
+        box.setValue(4)
+    dialog.shifts[2].click()
+    qtbot.waitUntil(lambda: "4 × 4 × 4: 64" in dialog.words.text(), timeout=15_000)
+    dialog.accept()
+    assert session.draft.params().kpts.size == (4, 4, 4) and session.draft.params().kpts.shift == (0, 0, 0.5)
+
+
+def test_computed_points_lie_in_the_wedge_of_the_path(silicon):
+    picture, size, count = kmesh.zone_picture(silicon, "6x6x6", True)
+    heart = np.mean([place for name, place in picture.labels.items() if name != "Γ"], axis=0)
+    rotations = kmesh.group_of(silicon, True).cartesian
+    images = np.einsum("rij,kj->rki", np.concatenate([rotations, -rotations]), picture.irreducible)
+    assert size == (6, 6, 6) and count == len(picture.irreducible) == 16
+    assert np.allclose(picture.irreducible @ heart, (images @ heart).max(axis=0))
+    assert np.allclose(turned(0.3, 0.4) @ turned(0.3, 0.4).T, np.eye(3))
+
+
+def test_smearing_is_text_for_the_form(qtbot, session):
+    edit = SmearingEdit()
+    qtbot.addWidget(edit)
+    told = []
+    edit.textEdited.connect(told.append)
+    for text in ("fermi-dirac:0.05eV", "none", "cold:0.02eV", "gaussian:0.004Ha"):
+        edit.setText(text)
+        assert edit.text() == text
+    assert not told
+    edit.kind.setCurrentIndex(edit.kind.findData("none"))
+    edit.kind.setCurrentIndex(edit.kind.findData("methfessel-paxton"))
+    assert told[-1].startswith("methfessel-paxton:") and len(told) == 2
+
+
+def test_pseudos_text_names_only_what_differs(session):
+    assert potentials.pseudos_text("gth", {}) == "gth" and potentials.pseudos_text("gth", {"Ga": "GTH-PBE-q3"}) == "Ga=GTH-PBE-q3"
