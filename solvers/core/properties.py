@@ -28,6 +28,7 @@ _ROWS = (
     ("pressure", "GPa", (), "−Tr(stress)/3"),
     ("magmom", "µ_B", (), "total magnetic moment, n↑ − n↓"),
     ("magmoms", "µ_B", ("N",), "atomic magnetic moments"),
+    ("absolute_magmom", "µ_B", (), "∫ |n↑ − n↓| over the cell: not zero in an antiferromagnet"),
     ("uncertainty", "eV/Å", ("N",), "one standard deviation of the force magnitude"),
     ("fermi_energy", "eV", (), "chemical potential; zero without the G = 0 α-term"),
     ("eigenvalues", "eV", ("S", "K", "B"), "Kohn–Sham eigenvalues"),

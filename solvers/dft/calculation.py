@@ -17,6 +17,7 @@ from . import forces as forces_module
 from . import stress as stress_module
 from .basis import Basis
 from .eigen.algebra import orthonormalise
+from .magnetisation import local_moments
 from .model import Model
 from .parallel import Workers
 from .plan import Plan
@@ -27,6 +28,7 @@ from .pulay import pulay_stress
 from .restart import transfer_density, transfer_orbitals, unpack
 from .scf import GroundState, SCFState, SCFStep, self_consistency
 from .smearing import to_zero
+from .spin import density_channels
 from .start import atomic_density
 from .xc import functional
 
@@ -37,7 +39,8 @@ def build(plan: Plan, workers: Workers) -> Problem:
     symbols = np.array(plan.structure.symbols)
     species = tuple(Species(library.live(entry), np.flatnonzero(symbols == symbol)) for symbol, entry in plan.entries.items())
     smearing = plan.params.smearing
-    model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV)
+    model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV,
+                  plan.n_spin, plan.moments, plan.total_moment, plan.params.charge)
     device = machine.resolve(plan.params.device)
     basis = Basis(plan.cell, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
     return Problem(model, basis, workers, plan.group)
@@ -67,7 +70,7 @@ class Calculation:
         if resume is not None:
             return unpack(resume, self.problem)
         if density is not None:
-            return SCFState(self._bonded(torch.from_numpy(density[0]), density[1]), trusted=True)
+            return SCFState(self._bonded(torch.from_numpy(np.array(density[0])), density[1]), trusted=True)
         if previous is None or previous.ground is None or not previous.alike(self):
             return SCFState(self.superposed)
         state = SCFState(self._bonded((previous.ground.rho - previous.superposed) * previous.problem.grid.volume, previous.problem.grid.shape), trusted=True)
@@ -78,15 +81,23 @@ class Calculation:
         return state
 
     def _bonded(self, bonding: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
-        """A starting density: what bonding adds to the atoms' densities moves with the lattice, the atoms' densities move with the atoms."""
+        """A starting density: what bonding adds to the atoms' densities moves with the lattice, the atoms' densities move with the atoms.
+
+        bonding: (S, …) coefficients times volume; a row that it lacks (a magnetisation) stays that of the atoms.
+        """
         grid = self.problem.grid
-        rho = self.superposed + transfer_density(bonding, shape, grid.shape).to(self.superposed) / grid.volume
+        moved = transfer_density(bonding, shape, grid.shape).to(self.superposed) / grid.volume
+        rho = self.superposed.clone()
+        rows = min(len(rho), len(moved))
+        rho[:rows] += moved[:rows]
         return self.problem.normalise(self.problem.symmetrise(rho))
 
     def alike(self, other: Calculation) -> bool:
         """Whether a density of this calculation can start `other`: same atoms in the same order, same potentials and functional."""
         return (np.array_equal(self.plan.structure.numbers, other.plan.structure.numbers) and self.plan.entries == other.plan.entries
-                and self.plan.params.xc == other.plan.params.xc
+                and self.plan.params.xc == other.plan.params.xc and self.plan.params.charge == other.plan.params.charge
+                and self.plan.n_spin == other.plan.n_spin and np.array_equal(self.plan.moments, other.plan.moments)
+                and self.plan.total_moment == other.plan.total_moment
                 and self.problem.basis.device == other.problem.basis.device)
 
     def run(self) -> Iterator[SCFStep]:
@@ -103,12 +114,17 @@ class Calculation:
     def warnings(self) -> tuple[str, ...]:
         """The plan's warnings and what the ground state itself shows to be doubtful, in words."""
         notes = list(self.plan.warnings)
-        e, filled = self.ground.eigenvalues, round(self.problem.model.n_electrons / 2)
-        if self.problem.model.smearing == "none" and filled < e.shape[1]:
-            overlap = float(e[:, :filled].max() - e[:, filled:].min())
+        model, e = self.problem.model, self.ground.eigenvalues
+        filled = [round(n / model.max_occupation) for n in model.channel_electrons]
+        if model.smearing == "none" and max(filled) < e.shape[-1]:
+            top = [float(channel[:, :n].max()) if n else -np.inf for channel, n in zip(e, filled, strict=True)]
+            bottom = [float(channel[:, n:].min()) for channel, n in zip(e, filled, strict=True)]
+            overlap = max(t - b for t, b in zip(top, bottom, strict=True))
             if overlap > 0.0:
-                notes.append(f"Fixed occupations filled {filled} bands at every k-point although filled and empty bands overlap by "
+                notes.append(f"Fixed occupations filled {max(filled)} bands at every k-point although filled and empty bands overlap by "
                              f"{overlap * HARTREE_EV:.2g} eV: this is not the ground state. Give a smearing, e.g. fermi-dirac:0.05eV.")
+        if model.n_spin == 2 and self.plan.moments.any() and self.absolute_moment < 1e-2:
+            notes.append("The calculation started with magnetic moments and ended without: the ground state found is not magnetic.")
         return tuple(notes)
 
     @property
@@ -131,6 +147,23 @@ class Calculation:
         """Estimate of what the missing plane waves add to the diagonal of `stress`, Ha/bohr³."""
         return pulay_stress(self.problem, self.ground)
 
+    @property
+    def total_moment(self) -> float:
+        """n↑ − n↓ of the cell, µ_B; 0 without spin."""
+        return float(self.ground.rho[1, 0, 0, 0].real) * self.problem.grid.volume if len(self.ground.rho) == 2 else 0.0
+
+    @cached_property
+    def absolute_moment(self) -> float:
+        """∫|n↑ − n↓| over the cell, µ_B."""
+        if len(self.ground.rho) == 1:
+            return 0.0
+        return float(self.problem.grid.to_real(self.ground.rho[1]).abs().mean()) * self.problem.grid.volume
+
+    @cached_property
+    def local_moments(self) -> np.ndarray:
+        """Moment of every atom (N,) in µ_B: its share of n↑ − n↓ (see `magnetisation`)."""
+        return local_moments(self.problem, self.ground.rho)
+
     def density(self) -> np.ndarray:
-        """Valence density (n1, n2, n3) on the box, e/bohr³."""
-        return self.problem.grid.to_real(self.ground.rho).cpu().numpy()
+        """Valence density of every spin on the box, e/bohr³: (1, n1, n2, n3) the total, or (2, n1, n2, n3) up and down."""
+        return self.problem.grid.to_real(density_channels(self.ground.rho)).cpu().numpy()

@@ -25,14 +25,15 @@ class DFT(Calculator):
     """Plane-wave DFT as an ASE calculator: energy (at zero smearing), free_energy, forces, stress (Voigt xx yy zz yz xz xy, eV/Å³, positive in tension).
 
     Keywords are the fields of `DFTParams`. Between calls the density and the orbitals are carried over to the new positions and cell. `results` also holds
-    pulay_stress (eV/Å³, estimate), mean_force (eV/Å), fermi_energy (eV), converged, iterations, grid and warnings.
+    pulay_stress (eV/Å³, estimate), mean_force (eV/Å), fermi_energy (eV), converged, iterations, grid and warnings. magmom and magmoms (µ_B) are zero without
+    spin; starting moments are `magmoms`, else those of the atoms.
     watch: called with every `SCFStep`.
 
     Raises SetupError for settings and structures that cannot work, NotConvergedError when the cycle does not converge (`strict=False` returns the flagged
     numbers).
     """
 
-    implemented_properties = ["energy", "free_energy", "forces", "stress"]
+    implemented_properties = ["energy", "free_energy", "forces", "stress", "magmom", "magmoms"]
 
     def __init__(self, *, watch: Callable[[SCFStep], None] | None = None, strict: bool = True, **keywords: Any):
         super().__init__()
@@ -53,7 +54,8 @@ class DFT(Calculator):
         energy, free = calculation.energy_at_zero, calculation.energies.free
         self.results.update(energy=energy * HARTREE_EV, free_energy=free * HARTREE_EV, fermi_energy=calculation.ground.fermi_energy * HARTREE_EV,
                             converged=calculation.ground.converged,
-                            iterations=calculation.state.step, grid=calculation.plan.shape, warnings=calculation.warnings)
+                            iterations=calculation.state.step, grid=calculation.plan.shape, warnings=calculation.warnings,
+                            magmom=calculation.total_moment, magmoms=calculation.local_moments)
         if "forces" in properties:
             forces = calculation.forces * HARTREE_PER_BOHR_EV_ANGSTROM
             self.results.update(forces=forces, mean_force=forces.mean(0))
@@ -84,8 +86,9 @@ class DFT(Calculator):
                                     hint="Raise max_steps, add smearing, or check the structure; DFT(strict=False) returns the flagged numbers.")
 
     def check_state(self, atoms: Any, tol: float = 1e-15) -> list[str]:
-        """What changed since the last call; magnetic moments and charges set on `atoms` do not enter."""
-        return [change for change in super().check_state(atoms, tol) if change in ("positions", "numbers", "cell", "pbc")]
+        """What changed since the last call; charges set on `atoms` do not enter, starting moments only where `magmoms` was left out."""
+        relevant = ("positions", "numbers", "cell", "pbc") + (("initial_magmoms",) if self.params.magmoms is None else ())
+        return [change for change in super().check_state(atoms, tol) if change in relevant]
 
     def todict(self, skip_default: bool = True) -> dict[str, Any]:
         """The keywords as plain values."""
@@ -135,5 +138,5 @@ def voigt(tensor: np.ndarray) -> np.ndarray:
 
 
 def density_field(calculation: Calculation) -> GridField:
-    """Valence density of a calculation as a field in e/Å³."""
+    """Valence density of a calculation as a field in e/Å³, with spin up and down apart."""
     return GridField(calculation.density() / BOHR_ANGSTROM**3, calculation.plan.structure.cell, "e/Å³", "valence density")

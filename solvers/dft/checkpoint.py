@@ -24,7 +24,7 @@ def save_density(path: str, calculation: Calculation) -> None:
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name, suffix=".part", delete=False) as file:
             np.savez(file, numbers=calculation.plan.structure.numbers, potentials=_potentials(calculation.plan), xc=calculation.plan.params.xc,
-                     shape=np.array(grid.shape), bonding=bonding)
+                     moments=_moments(calculation.plan), shape=np.array(grid.shape), bonding=bonding)
             file.flush()
             os.fsync(file.fileno())
         os.replace(file.name, target)
@@ -34,7 +34,7 @@ def save_density(path: str, calculation: Calculation) -> None:
 
 
 def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int]] | None:
-    """(bonding coefficients times volume, their box) stored at `path`; None when there is no file or it belongs to other atoms. Raises ReadError for a
+    """(bonding coefficients (S, …) times volume, their box) stored at `path`; None when there is no file or it belongs to other atoms. Raises ReadError for a
     damaged file.
     """
     target = Path(path).expanduser()
@@ -44,10 +44,19 @@ def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int
         with np.load(target, allow_pickle=False) as data:
             same = np.array_equal(data["numbers"], plan.structure.numbers) and str(data["xc"]) == plan.params.xc and np.array_equal(data["potentials"],
                                                                                                                                     _potentials(plan))
-            return (data["bonding"], tuple(int(n) for n in data["shape"])) if same else None
+            if not same:
+                return None
+            bonding = data["bonding"] if data["bonding"].ndim == 4 else data["bonding"][None]
+            if not np.array_equal(data["moments"] if "moments" in data else np.zeros(0), _moments(plan)):
+                bonding = bonding[:1]  # another magnetic order: only the charge helps
+            return bonding, tuple(int(n) for n in data["shape"])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ReadError(f"{target} is not a density file of this program: {error}.", hint="Remove it or choose another checkpoint path.") from error
 
 
 def _potentials(plan: Plan) -> np.ndarray:
     return np.array([f"{symbol} {entry.name}" for symbol, entry in sorted(plan.entries.items())])
+
+
+def _moments(plan: Plan) -> np.ndarray:
+    return np.zeros(0) if plan.moments is None else plan.moments

@@ -9,12 +9,13 @@ from .eigen.algebra import matmul
 from .problem import Problem
 from .scf import GroundState
 
-TERMS = ("kinetic", "nonlocal_", "local", "hartree", "xc", "ewald", "alpha", "entropy")
+TERMS = ("kinetic", "nonlocal_", "local", "hartree", "xc", "ewald", "alpha", "entropy", "extra")
 
 
 @dataclass(frozen=True)
 class Energies:
-    """Contributions to the free energy (Ha); `alpha` is the G = 0 part of the local potential, `entropy` is −TS."""
+    """Contributions to the free energy (Ha); `alpha` is the G = 0 part of the local potential, `entropy` is −TS, `extra` the sum of extra terms (Hubbard,
+    exact exchange, dispersion)."""
 
     kinetic: float
     nonlocal_: float
@@ -24,6 +25,7 @@ class Energies:
     ewald: float
     alpha: float
     entropy: float
+    extra: float = 0.0
 
     @property
     def free(self) -> float:
@@ -32,7 +34,7 @@ class Energies:
 
 
 def band_weights(problem: Problem, ground: GroundState) -> torch.Tensor:
-    """Occupation times k-point weight (K, bands) on the basis' device."""
+    """Occupation times k-point weight (S, K, bands) on the basis' device."""
     return (ground.occupations * torch.from_numpy(problem.basis.weights)[:, None]).to(problem.basis.device)
 
 
@@ -46,14 +48,16 @@ def energies(problem: Problem, ground: GroundState) -> Energies:
     weights = band_weights(problem, ground)
 
     def orbital_terms(item: tuple) -> tuple[float, float]:
-        batch, X = item
-        w = weights[batch.slice]
-        kinetic = (w[:, :, None] * square(X) * batch.stored_kinetic[:, None, :]).sum()
-        P = problem.hamiltonian.projectors_of(batch)
+        block, X = item
+        w = block.of(weights)
+        kinetic = (w[:, :, None] * square(X) * block.batch.stored_kinetic[:, None, :]).sum()
+        P = problem.hamiltonian.projectors_of(block.batch)
         overlaps = square(matmul(X, P.mH)) * problem.hamiltonian.D
         return float(kinetic), float((w[:, :, None] * overlaps).sum())
-    parts = problem.workers.map(orbital_terms, zip(problem.basis.batches, ground.orbitals, strict=True))
-    e_hartree, _, xc = problem.fields(ground.rho)
-    local = problem.grid.volume * float(problem.grid.dot(problem.v_local, ground.rho))
+    parts = problem.workers.map(orbital_terms, zip(problem.blocks, ground.orbitals, strict=True))
+    unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]
+    e_hartree, _, xc = problem.fields(ground.rho, unknowns)
+    local = problem.grid.volume * float(problem.grid.dot(problem.v_local, ground.rho[0]))
+    extra = sum(term.energy for term in problem.static) + sum(term.energy(ground) for term in problem.terms)
     return Energies(sum(p[0] for p in parts), sum(p[1] for p in parts), local, e_hartree, xc.energy, problem.ewald_energy, problem.alpha_energy,
-                    ground.entropy_energy)
+                    ground.entropy_energy, extra)

@@ -10,8 +10,8 @@ How the self-consistent cycle calls a term, in this order:
     add              by every application of the Hamiltonian
     double_counting  in every step, at the unknowns of the last `update`
     output           in every step, after the occupations: the unknowns that the new orbitals make
-    renew            when the cycle is converged with the present operator: terms whose operator follows the orbitals themselves (exact exchange) rebuild it and say
-                     how much energy that is worth; the cycle goes on until this is below its tolerance
+    renew            when the cycle is converged with the present operator: terms whose operator follows the orbitals themselves (exact exchange) rebuild it
+                     and say how much energy that is worth; the cycle goes on until this is below its tolerance
 After the cycle: energy, forces, stress of the final orbitals.
 
 `Term` holds the answers of a term that has nothing to say to a question; real terms derive from it and override what they need.

@@ -10,31 +10,40 @@ import torch
 
 from .eigen.algebra import matmul
 from .energy import band_weights
+from .potential import XC
 from .problem import Problem
 from .projectors import atom_of_rows, projector_displacements
 from .scf import GroundState
-from .start import atoms_of
+from .start import atomic_forms
+from .terms.core import core_form, has_core
 from .terms.local import form_factor
 
 
 def local_forces(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
-    """−∂E_local/∂R (N, 3) of density coefficients rho."""
-    return -_density_gradient(problem, rho, [form_factor(problem.grid, kind) for kind in problem.model.species])
+    """−∂E_local/∂R (N, 3) of density coefficients rho (S, …)."""
+    return -_density_gradient(problem, rho[0], [form_factor(problem.grid, kind) for kind in problem.model.species])
 
 
-def residual_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
-    """The correction for incomplete self-consistency (N, 3)."""
-    grid = problem.grid
-    out, before = problem.fields(ground.rho), problem.fields(ground.rho_in)
-    difference = out[1] + out[2].potential - before[1] - before[2].potential
-    q = torch.sqrt(grid.G2)
-    return -_density_gradient(problem, difference, [atom.density(q) / grid.volume * grid.mask for atom in atoms_of(problem)])
+def core_forces(problem: Problem, xc: XC) -> torch.Tensor:
+    """−∂E_xc/∂R (N, 3) by the core densities that move with the atoms."""
+    if problem.core is None:
+        return torch.zeros_like(problem.positions)
+    forms = [core_form(problem.grid, kind) if has_core(kind) else None for kind in problem.model.species]
+    return -_density_gradient(problem, xc.potential[0], forms)
 
 
-def _density_gradient(problem: Problem, field: torch.Tensor, forms: list[torch.Tensor]) -> torch.Tensor:
-    """d/dR of Ω Σ_G field*(G) form_s(|G|) e^{−iG·R_a} for every atom (N, 3)."""
+def residual_forces(problem: Problem, out: tuple, before: tuple) -> torch.Tensor:
+    """The correction for incomplete self-consistency (N, 3) from `problem.fields` of the output and of the input density; the magnetisation's is left out."""
+    difference = out[1] + out[2].potential[0] - before[1] - before[2].potential[0]
+    return -_density_gradient(problem, difference, atomic_forms(problem))
+
+
+def _density_gradient(problem: Problem, field: torch.Tensor, forms: list[torch.Tensor | None]) -> torch.Tensor:
+    """d/dR of Ω Σ_G field*(G) form_s(|G|) e^{−iG·R_a} for every atom (N, 3); zero for species without a form."""
     result = torch.zeros_like(problem.positions)
     for kind, form in zip(problem.model.species, forms, strict=True):
+        if form is None:
+            continue
         result[kind.atoms] = problem.grid.structure_gradient(problem.grid.volume * field.conj() * form, problem.positions[kind.atoms])
     return result
 
@@ -45,7 +54,8 @@ def nonlocal_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
     rows = torch.from_numpy(atom_of_rows(list(problem.model.species))).to(problem.basis.device)
 
     def one(item: tuple) -> torch.Tensor:
-        batch, X = item
+        block, X = item
+        batch, own = block.batch, block.of(weights)
         P = problem.hamiltonian.projectors_of(batch)
         result = torch.zeros_like(problem.positions)
         if not P.shape[1]:
@@ -54,16 +64,20 @@ def nonlocal_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
         for axis, dP in projector_displacements(batch, P):
             dB = matmul(X, dP.mH)
             product = B.real * dB.real + B.imag * dB.imag if B.is_complex() else B * dB
-            per_row = -2.0 * problem.hamiltonian.D * (weights[batch.slice][:, :, None] * product).sum((0, 1))
+            per_row = -2.0 * problem.hamiltonian.D * (own[:, :, None] * product).sum((0, 1))
             result[:, axis].index_add_(0, rows, per_row)
         return result
-    return sum(problem.workers.map(one, zip(problem.basis.batches, ground.orbitals, strict=True)))
+    return sum(problem.workers.map(one, zip(problem.blocks, ground.orbitals, strict=True)))
 
 
 def forces(problem: Problem, ground: GroundState, *, correct: bool = True) -> np.ndarray:
     """Forces (N, 3) Ha/bohr; their mean is not zero on a finite FFT box (egg-box). correct: add `residual_forces`."""
-    total = local_forces(problem, ground.rho) + nonlocal_forces(problem, ground)
+    unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]
+    out = problem.fields(ground.rho, unknowns)
+    total = local_forces(problem, ground.rho) + nonlocal_forces(problem, ground) + core_forces(problem, out[2])
+    for term in problem.terms:
+        total = total + term.forces(ground)
     if correct:
-        total = total + residual_forces(problem, ground)
-    total = total.cpu().numpy() + problem.ewald_forces
+        total = total + residual_forces(problem, out, problem.fields(ground.rho_in, unknowns))
+    total = total.cpu().numpy() + problem.ewald_forces + sum(term.forces for term in problem.static)
     return total if problem.group is None else problem.group.symmetrise_forces(total)

@@ -71,9 +71,11 @@ class FFTGrid:
         fractional = positions @ torch.linalg.inv(torch.from_numpy(self.cell).to(positions))
         return [torch.exp(-2j * math.pi * fractional[:, axis, None] * self.miller[axis][None, :]) for axis in range(3)]
 
-    def structure_factor(self, positions: torch.Tensor) -> torch.Tensor:
-        """S(G) = Σ_a e^{−iG·R_a} on the half box, as one matrix product."""
+    def structure_factor(self, positions: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
+        """S(G) = Σ_a w_a e^{−iG·R_a} on the half box, as one matrix product; weights (atoms,), 1 where left out."""
         one, two, three = self.phases(positions)
+        if weights is not None:
+            one = one * weights[:, None]
         return (one.mT @ (two[:, :, None] * three[:, None, :]).reshape(len(positions), -1)).reshape(self.G2.shape)
 
     def structure_gradient(self, weights: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:

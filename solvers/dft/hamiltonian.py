@@ -6,6 +6,7 @@ import torch
 from .basis import Basis, Batch
 from .eigen.algebra import matmul
 from .eigen.precondition import preconditioned_residuals
+from .extra import ExtraTerm
 from .kernels.local import LocalOperator, make
 from .parallel import Workers
 from .projectors import Species, couplings, projectors
@@ -14,7 +15,7 @@ from .projectors import Species, couplings, projectors
 class Hamiltonian:
     """H for every batch of `basis`. The potential is set by `set_potential`; projectors belong to the atoms' fractional positions (N, 3).
 
-    `applications` counts bands times applications, for the speed report.
+    `extra` holds the terms that add an operator of their own; `applications` counts bands times applications, for the speed report.
     """
 
     def __init__(self, basis: Basis, species: list[Species], fractional: torch.Tensor, workers: Workers, local: LocalOperator | None = None):
@@ -26,20 +27,21 @@ class Hamiltonian:
         self.D = torch.from_numpy(couplings(species)).to(basis.device)
         self.P = workers.map(lambda batch: projectors(batch, basis, species, self.fractional), basis.batches)
         self._by_first = dict(zip((batch.first for batch in basis.batches), self.P, strict=True))
+        self.extra: list[ExtraTerm] = []
         self.applications = 0
 
     def set_potential(self, potential: torch.Tensor) -> None:
-        """V_loc + V_Hartree + V_xc on the box (n1, n2, n3), Ha."""
+        """V_loc + V_Hartree + V_xc of each spin on the box (S, n1, n2, n3), Ha."""
         self.local.set_potential(potential)
 
     def projectors_of(self, batch: Batch) -> torch.Tensor:
         """Projector rows of a batch (B, n_projectors, storage)."""
         return self._by_first[batch.first]
 
-    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor | None = None) -> torch.Tensor:
-        """H X for X (B, bands, storage), contiguous; written to `out` where given."""
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor | None = None, spin: int = 0) -> torch.Tensor:
+        """H X for X (B, bands, storage) of one spin, contiguous; written to `out` where given."""
         Y = torch.empty_like(X) if out is None else out
-        self.local.apply(batch, X, Y)
+        self.local.apply(batch, X, Y, spin)
         P = self._by_first[batch.first]
         if P.shape[1]:
             overlaps = matmul(X, P.mH) * self.D
@@ -47,6 +49,8 @@ class Hamiltonian:
                 Y[0].addmm_(overlaps[0], P[0])
             else:
                 Y.baddbmm_(overlaps, P)
+        for term in self.extra:
+            term.add(batch, spin, X, Y)
         self.applications += X.shape[0] * X.shape[1]
         return Y
 

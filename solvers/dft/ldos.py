@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 
 from .mixing import AndersonMixer
@@ -20,11 +21,13 @@ _BROADER, _NARROWEST, _WIDEST = 50.0, 0.03, 0.1
 _SOLVED, _ITERATIONS = 1e-2, 40
 
 
-def local_density_of_states(problem: Problem, orbitals: Sequence[torch.Tensor], eigenvalues: torch.Tensor, fermi: float) -> torch.Tensor:
-    """D(r) at the Fermi energy on the box, states/(Ha bohr³), both spins; never negative. eigenvalues (K, bands) Ha."""
+def local_density_of_states(problem: Problem, orbitals: Sequence[torch.Tensor], eigenvalues: torch.Tensor,
+                            fermi: float | np.ndarray) -> torch.Tensor:
+    """D(r) at the Fermi energy on the box, states/(Ha bohr³), both spins; never negative. eigenvalues (S, K, bands) Ha, fermi Ha, one or one per spin."""
     width = min(max(_BROADER * problem.model.width, _NARROWEST), _WIDEST)
-    shares = 2.0 / width * torch.from_numpy(occupation_slope("gaussian", (fermi - eigenvalues.numpy()) / width))
-    return problem.grid.to_real(problem.density(orbitals, shares)).clamp_min(0.0)
+    x = (np.reshape(fermi, (-1, 1, 1)) - eigenvalues.numpy()) / width
+    shares = problem.model.max_occupation / width * torch.from_numpy(occupation_slope("gaussian", x))
+    return problem.grid.to_real(problem.density(orbitals, shares)[0]).clamp_min(0.0)
 
 
 def empty_share(ldos: torch.Tensor) -> float:

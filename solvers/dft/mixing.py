@@ -1,61 +1,98 @@
-"""Anderson mixing of density coefficients in the Hartree metric.
+"""Anderson mixing of the density and of what is mixed beside it, in the metric of the energy.
 
-D. G. Anderson, J. ACM 12, 547 (1965). Vectors are the coefficients inside the density sphere (half of it); ⟨a, b⟩ = Ω/2 Σ_{G≠0} 4π/G² a* b, so the squared
-norm of ρ_out − ρ_in estimates the energy error. The preconditioner maps a residual to a better one; G = 0 (the number of electrons) never changes.
+D. G. Anderson, J. ACM 12, 547 (1965). A vector holds the charge's coefficients inside the density sphere (half of it), then the magnetisation's, then the
+unknowns of extra terms. ⟨a, b⟩ = Ω/2 Σ_{G≠0} 4π/G² a* b for the charge, Ω/2 Σ_G κ a* b for the magnetisation with a constant κ of the size of the
+exchange-correlation kernel, and ½ metric a* b for unknowns, so the squared norm of output − input estimates the energy error. The preconditioner maps the
+charge's residual to a better one; G = 0 of the charge (the number of electrons) never changes.
 """
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 
+from .extra import Term
 from .grid import FFTGrid
 
 #: history entries whose residual is this much larger than the smallest one are forgotten (norm)
 _FORGET = 1e5
+#: κ in Ha bohr³: ∂²e_x/∂m² of the uniform gas is 0.33 n^{−2/3}, 1 at the density 0.2 of a d shell
+_MOMENT_KERNEL = 1.0
+
+#: density coefficients (S, n1, n2, n3//2+1) and the unknowns of the extra terms
+Point = tuple[torch.Tensor, list[torch.Tensor]]
 
 
 class AndersonMixer:
-    """Keeps `depth` pairs (density, residual); `damping` multiplies the preconditioned residual."""
+    """Keeps `depth` pairs (vector, residual); `damping` multiplies the preconditioned residual."""
 
-    def __init__(self, grid: FFTGrid, depth: int = 8, damping: float = 0.8):
+    def __init__(self, grid: FFTGrid, terms: Sequence[Term] = (), depth: int = 8, damping: float = 0.8):
         self.grid = grid
+        self.terms = terms
         self.depth = depth
         self.damping = damping
         self.inside = torch.nonzero(grid.mask.reshape(-1)).reshape(-1)
-        metric = (grid.coulomb * grid.pair_weights * (0.5 * grid.volume)).reshape(-1)
-        self.metric = metric[self.inside]
+        self.metric = self._weights(grid.coulomb)
         self.densities: list[torch.Tensor] = []
         self.residuals: list[torch.Tensor] = []
 
+    def _weights(self, kernel: torch.Tensor | float) -> torch.Tensor:
+        return (torch.ones_like(self.grid.G2) * kernel * self.grid.pair_weights * (0.5 * self.grid.volume)).reshape(-1)[self.inside]
+
+    # ---- vectors -----------------------------------------------------------------------------------------------------------
     def pack(self, field: torch.Tensor) -> torch.Tensor:
-        """Coefficients inside the density sphere."""
+        """Coefficients of one field inside the density sphere."""
         return field.reshape(-1)[self.inside]
 
     def unpack(self, vector: torch.Tensor) -> torch.Tensor:
-        """The half box of packed coefficients."""
+        """The half box of packed coefficients of one field."""
         box = vector.new_zeros(self.grid.mask.numel())
         box[self.inside] = vector
         return box.reshape(self.grid.mask.shape)
 
-    def product(self, a: torch.Tensor, b: torch.Tensor) -> float:
-        """⟨a, b⟩ in Ha for packed vectors."""
-        return float((self.metric * (a.real * b.real + a.imag * b.imag)).sum())
+    def join(self, point: Point) -> torch.Tensor:
+        """The vector of a point; makes the metric as long as the vector."""
+        rho, unknowns = point
+        parts = [self.pack(row) for row in rho] + [value.reshape(-1).to(rho.dtype) for value in unknowns]
+        vector = torch.cat(parts)
+        if len(vector) != len(self.metric):
+            weights = [self.metric[:len(self.inside)]] + [self._weights(_MOMENT_KERNEL)] * (len(rho) - 1)
+            weights += [(0.5 * torch.ones(value.shape, dtype=torch.float64, device=rho.device) * term.metric).reshape(-1)
+                        for term, value in zip(self.terms, unknowns, strict=True)]
+            self.metric = torch.cat(weights)
+        return vector
 
-    def accuracy(self, rho_in: torch.Tensor, rho_out: torch.Tensor) -> float:
-        """Estimate of the energy error in Ha: the Hartree energy of ρ_out − ρ_in."""
-        difference = self.pack(rho_out - rho_in)
+    def split(self, vector: torch.Tensor, like: Point) -> Point:
+        """The point of a vector, shaped like another one."""
+        rho, unknowns = like
+        n = len(self.inside)
+        rows = torch.stack([self.unpack(vector[i * n:(i + 1) * n]) for i in range(len(rho))])
+        place, values = len(rho) * n, []
+        for value in unknowns:
+            part = vector[place:place + value.numel()].reshape(value.shape)
+            values.append(part if value.is_complex() else part.real.to(value.dtype))
+            place += value.numel()
+        return rows, values
+
+    def product(self, a: torch.Tensor, b: torch.Tensor) -> float:
+        """⟨a, b⟩ in Ha for vectors or for their first part, the packed charge."""
+        return float((self.metric[:len(a)] * (a.real * b.real + a.imag * b.imag)).sum())
+
+    def accuracy(self, before: Point, after: Point) -> float:
+        """Estimate of the energy error in Ha that the difference of two points stands for."""
+        difference = self.join(after) - self.join(before)
         return self.product(difference, difference)
 
+    # ---- steps -------------------------------------------------------------------------------------------------------------
     def reset(self) -> None:
         """Forget the history."""
         self.densities.clear()
         self.residuals.clear()
 
-    def next(self, rho_in: torch.Tensor, rho_out: torch.Tensor, precondition: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
-        """The next input density on the half box; `precondition` acts on packed residuals."""
-        x = self.pack(rho_in)
-        r = self.pack(rho_out) - x
+    def next(self, before: Point, after: Point, precondition: Callable[[torch.Tensor], torch.Tensor]) -> Point:
+        """The next input; `precondition` acts on the packed charge."""
+        x = self.join(before)
+        r = self.join(after) - x
         self._prune(self.product(r, r))
         mixed, rest = x, r
         if self.residuals:
@@ -70,7 +107,9 @@ class AndersonMixer:
         self.densities.append(x)
         self.residuals.append(r)
         self.densities, self.residuals = self.densities[-self.depth:], self.residuals[-self.depth:]
-        return self.unpack(mixed + self.damping * precondition(rest))
+        n = len(self.inside)
+        better = torch.cat([precondition(rest[:n]), rest[n:]])
+        return self.split(mixed + self.damping * better, before)
 
     def _prune(self, newest: float) -> None:
         norms = [self.product(r, r) for r in self.residuals]

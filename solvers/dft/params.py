@@ -180,7 +180,15 @@ class DFTParams:
     smearing: Smearing = param(Smearing("fermi-dirac", 0.05), group="physics",
                                help="occupations: none, fermi-dirac:0.05eV, gaussian:…, methfessel-paxton:…, cold:…")
     pseudos: Pseudos = param(Pseudos(), help="gth = plain alias of each element, or choices like Mg=GTH-PBE-q2 or Si=/path/Si.psp8", group="physics")
-    magmoms: tuple | None = param(None, unit="µB", help="initial magnetic moments, one per atom (only zeros until spin exists)", group="physics", advanced=True)
+    spin: str = param("auto", choices=("auto", "none", "collinear"), group="physics",
+                      help="spin polarisation: auto = where moments are given or elements are usually magnetic")
+    magmoms: tuple | None = param(None, unit="µB", group="physics",
+                                  help="starting magnetic moments, one per atom; empty = the structure's own, or parallel ones for magnetic elements")
+    total_moment: float | None = param(None, unit="µB", low=-2000.0, high=2000.0, group="physics", advanced=True,
+                                       help="fixed total moment n↑ − n↓ of the cell; empty = free")
+    charge: float = param(0.0, unit="e", low=-100.0, high=100.0, help="charge of the cell: positive = electrons removed", group="physics", advanced=True)
+    charged: str = param("refuse", choices=("refuse", "background"), group="physics", advanced=True,
+                         help="what to do with a charge: refuse, or neutralise it by a homogeneous background without any correction")
     symmetry: bool = param(True, help="use the space group; time reversal is used in any case", group="basis")
     precision: str = param("double", choices=("double",), help="arithmetic", group="run", advanced=True)
     device: str = param("auto", choices=("auto", "cpu", "cuda"), help="where the calculation runs", group="run")
@@ -205,10 +213,12 @@ class DFTParams:
                 moments = tuple(float(moment) for moment in self.magmoms)
             except (TypeError, ValueError):
                 raise SetupError(f"magmoms = {self.magmoms!r} are not numbers.", hint="Give one moment in µB per atom, or leave it out.") from None
-            if not all(math.isfinite(moment) for moment in moments) or any(moments):
-                raise SetupError(f"magmoms = {moments} asks for spin polarisation, which this version does not have.",
-                                 hint="Leave magmoms out: the calculation is non-magnetic.")
+            if not all(math.isfinite(moment) for moment in moments):
+                raise SetupError(f"magmoms = {moments} holds a number that is not finite.", hint="Give one moment in µB per atom, or leave it out.")
             object.__setattr__(self, "magmoms", moments)
+        if self.charge and self.charged == "refuse":
+            raise SetupError(f"charge = {self.charge:g} e makes a charged cell, whose energy in a periodic lattice is not defined by itself.",
+                             hint="charged = background neutralises it by a homogeneous background; no correction for finite cells is applied.")
 
 
 def _bad_kpoints(value: Any) -> SetupError:

@@ -15,13 +15,13 @@ from ..core.errors import SetupError
 from ..core.structure import Structure, require_calculable
 from ..core.units import BOHR_ANGSTROM, HARTREE_EV
 from . import box
+from .counting import channel_electrons, count_bands
+from .moments import Moments, choose_moments
 from .params import DFTParams
 from .pseudo import library
 from .pseudo.entry import Entry
 from .symmetry import SpaceGroup
 
-#: elements whose atoms or solids are usually magnetic: a non-magnetic result is flagged
-OPEN_SHELL = frozenset("Cr Mn Fe Co Ni Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb Pa U Np Pu Am Cm".split())
 #: distance in Å below which spglib calls two positions equal
 SYMMETRY_TOLERANCE = 1e-5
 
@@ -46,6 +46,9 @@ class Plan:
     n_electrons: float
     n_bands: int
     warnings: tuple[str, ...]
+    n_spin: int = 1
+    moments: np.ndarray | None = None  # starting moments (N,) in µB
+    total_moment: float | None = None
 
     @property
     def n_plane_waves(self) -> int:
@@ -65,7 +68,9 @@ class Plan:
                 "pseudos": {symbol: entry.selector for symbol, entry in self.entries.items()},
                 "pseudo_origin": {symbol: {"name": entry.name, "source": entry.source, "licence": entry.licence, "sha256": entry.sha256}
                                   for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
-                "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision}
+                "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision,
+                "spin": "collinear" if self.n_spin == 2 else "none", "magmoms": None if self.moments is None else self.moments.tolist(),
+                "total_moment": self.total_moment, "charge": self.params.charge}
 
     def estimate(self) -> dict[str, Any]:
         """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) and seconds (rough), without running."""
@@ -73,12 +78,13 @@ class Plan:
         rows = sum(self.entries[symbol].n_projectors for symbol in self.structure.symbols)
         size = 8 if self.real else 16
         threads = machine.threads()
-        n_k = len(self.kpoints)
-        memory = n_k * waves * size * (bands + rows) + min(threads, n_k) * 7 * bands * waves * size + 40 * 8 * points + 250 * 2**20
+        n_k = self.n_spin * len(self.kpoints)
+        memory = n_k * waves * size * (bands + rows / self.n_spin) + min(threads, n_k) * 7 * bands * waves * size + 40 * 8 * points + 250 * 2**20
         # per band and application: pruned FFT pair and projector products; per band: subspace products. Rates of one core, from our own measurements
         flops = (16.0 * rows * waves + 60.0 * bands * waves) / (2.0 if self.real else 1.0)
         seconds = n_k * bands * 26 * (9e-9 * points / (1.6 if self.real else 1.0) + flops / 1.5e10) / threads + 14 * 4e-7 * points
-        return {"n_plane_waves": waves, "n_kpoints": n_k, "n_bands": bands, "grid": self.shape, "memory": int(memory), "seconds": float(seconds)}
+        return {"n_plane_waves": waves, "n_kpoints": len(self.kpoints), "n_spin": self.n_spin, "n_bands": bands, "grid": self.shape, "memory": int(memory),
+                "seconds": float(seconds)}
 
 
 def make_plan(structure: Structure, params: DFTParams) -> Plan:
@@ -89,8 +95,6 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
     require_calculable(structure)
     warnings = []
     symbols = list(dict.fromkeys(structure.symbols))
-    if params.magmoms is not None and len(params.magmoms) != len(structure):
-        raise SetupError(f"magmoms holds {len(params.magmoms)} moments for {len(structure)} atoms.", hint="Give one per atom or leave it out.")
     strangers = [symbol for symbol, _ in params.pseudos.chosen if symbol not in symbols]
     if strangers:
         warnings.append(f"pseudos names {', '.join(strangers)}, which the structure does not contain.")
@@ -101,18 +105,22 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
         warnings += [f"{entry.name} of {symbol}: {note}" for note in entry.notes]
     cutoff = (params.cutoff if params.cutoff is not None else library.default_cutoff(tuple(entries.values()))) / HARTREE_EV
     warnings += library.cutoff_notes(entries.values(), cutoff * HARTREE_EV)
-    magnetic = sorted(set(symbols) & OPEN_SHELL)
-    if magnetic:
-        warnings.append(f"{', '.join(magnetic)}: usually magnetic, but this version has no spin polarisation; the result is that of the non-magnetic state.")
-    n_electrons = float(sum(entries[symbol].charge for symbol in structure.symbols))
-    if params.smearing.kind == "none" and round(n_electrons) % 2:
-        raise SetupError(f"{n_electrons:g} valence electrons cannot fill whole bands with fixed occupations.", hint="Give a smearing, e.g. fermi-dirac:0.05eV.")
+    charges = {symbol: float(item.charge) for symbol, item in entries.items()}
+    n_electrons = sum(charges[symbol] for symbol in structure.symbols) - params.charge
+    if n_electrons <= 0:
+        raise SetupError(f"A charge of {params.charge:g} e leaves {n_electrons:g} valence electrons.", hint="Give a smaller charge.")
+    if params.charge:
+        warnings.append(f"The cell carries {params.charge:g} e and is neutralised by a homogeneous background; the energy holds no correction for the "
+                        "interaction of the charge with its periodic images (of order q² × 1.4 Ha·bohr / cell length) and no alignment of potentials.")
+    magnetism, total_moment = _magnetism(structure, params, entries, charges, n_electrons)
+    warnings += magnetism.notes
     if not structure.pbc.all():
         warnings.append("Plane waves are periodic along all three cell vectors; periodic images interact across the vacuum of this structure.")
     size, shift = params.kpts.mesh(structure.cell)
     cell, positions = structure.cell / BOHR_ANGSTROM, structure.positions / BOHR_ANGSTROM
     if params.symmetry:
-        group = SpaceGroup.find(cell, positions, structure.numbers, SYMMETRY_TOLERANCE / BOHR_ANGSTROM).compatible_with(size, shift)
+        labels = _labels(structure, magnetism.values)
+        group = SpaceGroup.find(cell, positions, labels, SYMMETRY_TOLERANCE / BOHR_ANGSTROM).compatible_with(size, shift)
     else:
         group = SpaceGroup.identity(cell, positions, time_reversal=True).compatible_with(size, shift)
     if params.grid is not None:
@@ -126,6 +134,38 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
     else:
         shape = box.default_shape(cell, cutoff, tuple(group.equal_axes()))
     kpoints, weights = group.irreducible(size, shift)
-    filled = math.ceil(n_electrons / 2 - 1e-9)
-    n_bands = filled if params.smearing.kind == "none" else max(math.ceil(1.2 * filled), filled + 4)
-    return Plan(structure, params, cell, positions, entries, cutoff, size, shift, shape, group, kpoints, weights, n_electrons, n_bands, tuple(warnings))
+    start = 0.0 if magnetism.values is None else float(magnetism.values.sum())
+    n_bands = count_bands(channel_electrons(n_electrons, magnetism.n_spin, start if total_moment is None else total_moment), params.smearing.kind)
+    return Plan(structure, params, cell, positions, entries, cutoff, size, shift, shape, group, kpoints, weights, n_electrons, n_bands, tuple(warnings),
+                magnetism.n_spin, magnetism.values, total_moment)
+
+
+def _magnetism(structure: Structure, params: DFTParams, entries: dict, charges: dict[str, float], n_electrons: float) -> tuple[Moments, float | None]:
+    """Starting moments and the fixed total moment: the user's, or with fixed occupations the whole number nearest to the start's; refuses what whole bands
+    cannot hold."""
+    configurations = {symbol: tuple(getattr(item, "configuration", ())) for symbol, item in entries.items()}
+    magnetism = choose_moments(structure, params.spin, params.magmoms, params.total_moment, configurations, charges)
+    total = params.total_moment
+    if total is not None and abs(total) > n_electrons:
+        raise SetupError(f"total_moment = {total:g} µB needs more than the {n_electrons:g} valence electrons of the cell.", hint="Give a smaller moment.")
+    if params.smearing.kind != "none":
+        return magnetism, total
+    if magnetism.n_spin == 1:
+        if abs(n_electrons / 2 - round(n_electrons / 2)) > 1e-9:
+            raise SetupError(f"{n_electrons:g} valence electrons cannot fill whole bands with fixed occupations.",
+                             hint="Give a smearing, e.g. fermi-dirac:0.05eV, or spin = collinear.")
+        return magnetism, None
+    parity = round(n_electrons) % 2
+    if total is None:
+        total = 2.0 * round((float(magnetism.values.sum()) - parity) / 2) + parity
+    if any(abs(n - round(n)) > 1e-9 for n in channel_electrons(n_electrons, 2, total)):
+        raise SetupError(f"{n_electrons:g} valence electrons with a total moment of {total:g} µB cannot fill whole bands with fixed occupations.",
+                         hint="Give a smearing, e.g. fermi-dirac:0.05eV, or a moment that leaves whole electrons in both spins.")
+    return magnetism, total
+
+
+def _labels(structure: Structure, moments: np.ndarray | None) -> np.ndarray:
+    """Integers (N,) that differ where elements or starting moments differ: what the symmetry must keep."""
+    if moments is None:
+        return structure.numbers
+    return np.unique(np.stack([structure.numbers, np.round(moments, 3)], 1), axis=0, return_inverse=True)[1].reshape(-1)

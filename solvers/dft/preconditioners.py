@@ -27,6 +27,8 @@ KERKER = 0.8
 _VACUUM = 0.1
 #: Penn's average gap in units of the mean direct gap over the k-points (silicon: 4.8 eV against 3.2 eV)
 _PENN = 1.5
+#: electrons by which the filling of a spin may miss a whole number of bands in an insulator (a tail of the smearing)
+_WHOLE = 1e-2
 #: average gap (Ha) assumed where empty bands are not computed
 _TYPICAL_GAP = 0.2
 
@@ -60,20 +62,22 @@ def penn_constant(n_electrons: float, volume: float, gap: float) -> float:
     return 1.0 + 4.0 * math.pi * n_electrons / volume / gap**2
 
 
-def choose(model: Model, volume: float, weights: np.ndarray, eigenvalues: np.ndarray, levels: Callable[[], torch.Tensor]) -> Choice:
-    """The preconditioner that a spectrum (K, bands) Ha with k-point weights asks for; volume in bohr³; levels: makes the local density of states
-    where it is needed."""
-    filled = round(model.n_electrons / 2)
-    e = np.sort(eigenvalues, axis=1)
-    whole = abs(filled - model.n_electrons / 2) < 1e-9
-    if e.shape[1] <= filled:
+def choose(model: Model, volume: float, weights: np.ndarray, eigenvalues: np.ndarray, electrons: np.ndarray, levels: Callable[[], torch.Tensor]) -> Choice:
+    """The preconditioner that a spectrum (S, K, bands) Ha with k-point weights asks for; electrons (S,) in each spin; volume in bohr³; levels: makes the local
+    density of states where it is needed."""
+    counts = np.asarray(electrons) / model.max_occupation
+    filled = np.round(counts).astype(int)
+    e = np.sort(eigenvalues, axis=-1)
+    if e.shape[-1] <= filled.max():
         return Choice("dielectric", "no empty bands", penn_constant(model.n_electrons, volume, _TYPICAL_GAP))
-    if not whole:
+    if np.abs(filled - counts).max() > _WHOLE:
         return _metal("partly filled bands", levels())
-    indirect = float(e[:, filled].min() - e[:, filled - 1].max())
+    top = max(float(channel[:, n - 1].max()) for channel, n in zip(e, filled, strict=True) if n)
+    indirect = min(float(channel[:, n].min()) for channel, n in zip(e, filled, strict=True)) - top
     if indirect < _GAP and model.smearing != "none":
         return _metal(f"no gap: {indirect:.3f} Ha", levels())
-    direct = max(float((weights * (e[:, filled] - e[:, filled - 1])).sum()), 0.05)
+    gaps = [float((weights * (channel[:, n] - channel[:, n - 1])).sum()) for channel, n in zip(e, filled, strict=True) if n]
+    direct = max(sum(gaps) / len(gaps), 0.05)
     constant = min(penn_constant(model.n_electrons, volume, _PENN * direct), 15.0)
     return Choice("dielectric", f"gap {indirect:.3f} Ha, dielectric constant about {constant:.1f}", constant)
 

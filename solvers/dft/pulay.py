@@ -22,12 +22,13 @@ def cutoff_slope(problem: Problem, ground: GroundState) -> float:
     weights = band_weights(problem, ground)
     cutoff = problem.basis.cutoff
     costs = [0.0, 0.0]
-    for batch, X in zip(problem.basis.batches, ground.orbitals, strict=True):
+    for block, X in zip(problem.blocks, ground.orbitals, strict=True):
+        batch = block.batch
         part = square(X)
         if batch.half:
             part = part.unflatten(-1, (-1, 2)).sum(-1)
-        e = ground.eigenvalues[batch.slice].to(part.device)
-        cost = weights[batch.slice][:, :, None] * part * (batch.kinetic[:, None, :] - e[:, :, None])
+        e = block.of(ground.eigenvalues).to(part.device)
+        cost = block.of(weights)[:, :, None] * part * (batch.kinetic[:, None, :] - e[:, :, None])
         for i, (low, high) in enumerate(_WINDOWS):
             inside = (batch.kinetic >= low * cutoff) & (batch.kinetic < high * cutoff * (1 + 1e-9))
             costs[i] += float((cost * inside[:, None, :]).sum())

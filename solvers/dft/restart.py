@@ -20,6 +20,9 @@ def pack(state: SCFState) -> State:
               "choice": np.array([state.choice.kind, state.choice.reason]), "choice_constant": np.array(state.choice.constant)}
     if state.occupations is not None:
         arrays["occupations"] = state.occupations.numpy()
+    arrays["renewal"] = np.array(state.renewal)
+    for i, value in enumerate(state.unknowns or []):
+        arrays[f"unknowns_{i}"] = value.cpu().numpy()
     for i, X in enumerate(state.orbitals or []):
         arrays[f"orbitals_{i}"] = X.cpu().numpy()
     if state.mixer is not None and state.mixer.densities:
@@ -40,9 +43,12 @@ def unpack(arrays: State, problem: Problem) -> SCFState:
     state.choice = Choice(str(arrays["choice"][0]), str(arrays["choice"][1]), float(arrays["choice_constant"]))
     if "occupations" in arrays:
         state.occupations = tensor("occupations")
-    orbitals = [tensor(f"orbitals_{i}").to(device) for i in range(len(problem.basis.batches)) if f"orbitals_{i}" in arrays]
+    state.renewal = float(arrays["renewal"])
+    if all(f"unknowns_{i}" in arrays for i in range(len(problem.terms))):
+        state.unknowns = [tensor(f"unknowns_{i}").to(device) for i in range(len(problem.terms))]
+    orbitals = [tensor(f"orbitals_{i}").to(device) for i in range(len(problem.blocks)) if f"orbitals_{i}" in arrays]
     state.orbitals = orbitals or None
-    state.mixer = AndersonMixer(problem.grid)
+    state.mixer = AndersonMixer(problem.grid, problem.terms)
     if "mixer_densities" in arrays:
         state.mixer.densities = list(tensor("mixer_densities").to(device))
         state.mixer.residuals = list(tensor("mixer_residuals").to(device))
@@ -51,16 +57,17 @@ def unpack(arrays: State, problem: Problem) -> SCFState:
 
 
 def transfer_density(rho: torch.Tensor, old_shape: tuple[int, int, int], new_shape: tuple[int, int, int]) -> torch.Tensor:
-    """Coefficients on the half box of `new_shape` from those of `old_shape`: same integer G, zero where the old box has none."""
+    """Coefficients (S, …) on the half box of `new_shape` from those of `old_shape`: same integer G, zero where the old box has none."""
     if tuple(old_shape) == tuple(new_shape):
         return rho
-    out = rho.new_zeros(new_shape[0], new_shape[1], new_shape[2] // 2 + 1)
+    out = rho.new_zeros(len(rho), new_shape[0], new_shape[1], new_shape[2] // 2 + 1)
     picks = []
     for old, new in zip(old_shape, new_shape, strict=True):
         limit = (min(old, new) - 1) // 2
         picks.append(np.concatenate([np.arange(limit + 1), np.arange(-limit, 0)]))
     last = np.arange((min(old_shape[2], new_shape[2]) - 1) // 2 + 1)
-    out[np.ix_(picks[0] % new_shape[0], picks[1] % new_shape[1], last)] = rho[np.ix_(picks[0] % old_shape[0], picks[1] % old_shape[1], last)]
+    rows = np.arange(len(rho))
+    out[np.ix_(rows, picks[0] % new_shape[0], picks[1] % new_shape[1], last)] = rho[np.ix_(rows, picks[0] % old_shape[0], picks[1] % old_shape[1], last)]
     return out
 
 
@@ -70,16 +77,22 @@ def _keys(sphere: Sphere) -> np.ndarray:
 
 
 def transfer_orbitals(old: Basis, orbitals: list[torch.Tensor], new: Basis) -> list[torch.Tensor] | None:
-    """Orbitals of basis `old` in basis `new`: equal integer G keep their coefficients. None when the k-points or the storage differ. Not orthonormal."""
+    """Orbitals of basis `old` (one tensor per batch, or per spin and batch, spin-major) in basis `new`: equal integer G keep their coefficients.
+
+    None when the k-points or the storage differ. Not orthonormal.
+    """
     if old.half != new.half or old.kpoints.shape != new.kpoints.shape or np.abs(old.kpoints - new.kpoints).max() > 1e-9:
         return None
-    coefficients = [batch.coefficients(X)[i, :, :len(sphere)] for batch, X in zip(old.batches, orbitals, strict=True) for i, sphere in enumerate(batch.spheres)]
     result = []
-    for batch in new.batches:
-        out = torch.zeros(len(batch), orbitals[0].shape[1], batch.n_pw, dtype=torch.complex128, device=new.device)
-        for i, sphere in enumerate(batch.spheres):
-            source = old.spheres[batch.first + i]
-            _, here, there = np.intersect1d(_keys(sphere), _keys(source), assume_unique=True, return_indices=True)
-            out[i][:, torch.from_numpy(here).to(new.device)] = coefficients[batch.first + i][:, torch.from_numpy(there).to(new.device)].to(new.device)
-        result.append(batch.store(out))
+    count = len(old.batches)
+    for channel in (orbitals[i:i + count] for i in range(0, len(orbitals), count)):
+        pairs = zip(old.batches, channel, strict=True)
+        coefficients = [batch.coefficients(X)[i, :, :len(sphere)] for batch, X in pairs for i, sphere in enumerate(batch.spheres)]
+        for batch in new.batches:
+            out = torch.zeros(len(batch), orbitals[0].shape[1], batch.n_pw, dtype=torch.complex128, device=new.device)
+            for i, sphere in enumerate(batch.spheres):
+                source = old.spheres[batch.first + i]
+                _, here, there = np.intersect1d(_keys(sphere), _keys(source), assume_unique=True, return_indices=True)
+                out[i][:, torch.from_numpy(here).to(new.device)] = coefficients[batch.first + i][:, torch.from_numpy(there).to(new.device)].to(new.device)
+            result.append(batch.store(out))
     return result

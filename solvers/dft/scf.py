@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import partial
 
+import numpy as np
 import torch
 
 from ..core.errors import NonFiniteError
@@ -13,8 +14,8 @@ from . import preconditioners
 from .eigen.davidson import Bands, davidson
 from .ldos import local_density_of_states, screen
 from .mixing import AndersonMixer
-from .problem import Problem
-from .smearing import missing_bands, occupy
+from .problem import Block, Problem
+from .smearing import missing_bands, occupy_spins
 from .start import initial_orbitals, more_bands
 
 #: the eigensolver stops at residual norms of this times √(energy error per electron)
@@ -23,12 +24,14 @@ _INNER = 0.2
 _CATCH_UP = 4
 #: a step is final only when Σ f ‖Hψ − εψ‖² (Ha²), taken before its expansions, is below this times the tolerance (Ha): catches a band stuck in a wrong state
 _SLACK = 3.0
+#: between two renewals of operators that follow the orbitals, the cycle converges to this share of the last renewal's energy
+_INNER_GOAL = 0.05
 
 
 @dataclass
 class SCFState:
-    """Everything the next step needs; what a restart keeps. rho: input density of the next step; orbitals per batch; occupations (K, bands) of the
-    last step."""
+    """Everything the next step needs; what a restart keeps. rho: input density (S, …) of the next step; orbitals per block; occupations (S, K, bands) of
+    the last step; unknowns of the extra terms that go with rho; renewal: energy (Ha) of the last renewal of operators that follow the orbitals."""
 
     rho: torch.Tensor
     orbitals: list[torch.Tensor] | None = None
@@ -39,24 +42,28 @@ class SCFState:
     choice: preconditioners.Choice = preconditioners.Choice("none", "not chosen yet")
     energies: list[float] = field(default_factory=list)
     accuracies: list[float] = field(default_factory=list)
+    unknowns: list[torch.Tensor] | None = None
+    renewal: float = 0.0
     trusted: bool = False  # rho comes from a calculation: bands made from atomic orbitals must catch up before rho may change
 
 
 @dataclass(frozen=True)
 class SCFStep:
-    """One step: free energy (Harris–Foulkes, Ha), accuracy = estimated energy error (Ha), Fermi energy, text in plain words where something happened."""
+    """One step: free energy (Harris–Foulkes, Ha), accuracy = estimated energy error (Ha), Fermi energy, text in plain words where something happened,
+    total moment (µ_B; 0 without spin)."""
 
     n: int
     free_energy: float
     accuracy: float
     fermi_energy: float
     text: str
+    moment: float = 0.0
 
 
 @dataclass(frozen=True)
 class GroundState:
-    """Result of the cycle: densities in and out of the last step, orbitals, eigenvalues and occupations (K, bands), Fermi energy, −TS, flag and history
-    (Ha).
+    """Result of the cycle: densities (S, …) in and out of the last step, orbitals per block, eigenvalues and occupations (S, K, bands), Fermi energies (S,)
+    (two where the moment is fixed), −TS, flag and history (Ha).
     """
 
     rho_in: torch.Tensor
@@ -64,10 +71,16 @@ class GroundState:
     orbitals: list[torch.Tensor]
     eigenvalues: torch.Tensor
     occupations: torch.Tensor
-    fermi_energy: float
+    fermi_energies: np.ndarray
     entropy_energy: float
     converged: bool
     state: SCFState
+
+    @property
+    def fermi_energy(self) -> float:
+        """Chemical potential of the electrons, Ha: where the moment is fixed the highest of those spins that hold electrons."""
+        held = self.occupations.sum((1, 2)).numpy() > 1e-9
+        return float(self.fermi_energies[held].max())
 
 
 def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max_steps: int) -> Iterator[SCFStep]:
@@ -77,67 +90,86 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
     Raises NonFiniteError when the energy is not finite.
     """
     model, basis = problem.model, problem.basis
-    mixer = state.mixer = state.mixer or AndersonMixer(problem.grid)
+    mixer = state.mixer = state.mixer or AndersonMixer(problem.grid, problem.terms)
     weights = torch.from_numpy(basis.weights)[:, None]
+    if state.unknowns is None:
+        state.unknowns = [term.start(state.rho) for term in problem.terms]
     while True:
         state.step += 1
         texts = []
-        e_hartree, _, xc = problem.set_density(state.rho)
-        bands = _solve_bands(problem, state, tolerance)
+        goal = max(tolerance, _INNER_GOAL * state.renewal)
+        e_hartree, _, xc = problem.set_density(state.rho, state.unknowns)
+        counted_twice = xc.energy - xc.integral - e_hartree + sum(term.double_counting() for term in problem.terms)
+        bands = _solve_bands(problem, state, goal)
         state.orbitals = [item.orbitals for item in bands]
-        eigenvalues = torch.cat([item.eigenvalues for item in bands]).cpu()
-        occupations, fermi, entropy = occupy(eigenvalues[None], basis.weights, model.n_electrons, model.smearing, model.width)
-        occupations = state.occupations = occupations[0]
-        rho_in, rho_out = state.rho, problem.density(state.orbitals, occupations)
-        band_energy = float((weights * occupations * eigenvalues).sum())
-        free = band_energy - e_hartree - xc.integral + xc.energy + problem.ewald_energy + problem.alpha_energy + entropy
-        state.accuracy = mixer.accuracy(rho_in, rho_out)
+        eigenvalues = _table(problem, [item.eigenvalues for item in bands])
+        occupations, fermi, entropy = occupy_spins(eigenvalues, basis.weights, model.n_electrons, model.smearing, model.width, model.total_moment)
+        state.occupations = occupations
+        before = (state.rho, state.unknowns)
+        after = (problem.density(state.orbitals, occupations), [term.output(state.orbitals, occupations) for term in problem.terms])
+        free = float((weights * occupations * eigenvalues).sum()) + counted_twice + problem.fixed_energy + entropy
+        state.accuracy = mixer.accuracy(before, after)
         if not (math.isfinite(free) and math.isfinite(state.accuracy)):
             raise NonFiniteError(f"The energy became {free} in step {state.step} of the self-consistent cycle.",
                                  hint="Check the structure for atoms that are too close, or choose a higher cutoff.")
         state.energies.append(free)
         state.accuracies.append(state.accuracy)
-        slack = float((weights * occupations.abs() * torch.cat([item.residuals for item in bands]).cpu() ** 2).sum())
+        slack = float((weights * occupations.abs() * _table(problem, [item.residuals for item in bands]) ** 2).sum())
         added = _adapt_bands(problem, state, eigenvalues, fermi)
         if added > 0:
             texts.append(f"{added} bands added: the highest one was still partly filled")
-        converged = state.accuracy < tolerance and slack < _SLACK * tolerance and added <= 0
+        converged = state.accuracy < goal and slack < _SLACK * goal and added <= 0
+        if converged and problem.terms:
+            state.renewal = max(term.renew(state.orbitals, occupations) for term in problem.terms)
+            if state.renewal > tolerance:
+                converged, state.accuracy = False, state.renewal
+                mixer.reset()
+                texts.append(f"operators rebuilt from the new orbitals: they changed the energy by about {state.renewal:.1e} Ha")
         # fresh in every step, so that a resumed cycle needs no copy of it; `bands`, because `state.orbitals` may have grown
         levels = partial(local_density_of_states, problem, [item.orbitals for item in bands], eigenvalues, fermi)
         if state.step <= 2:
-            state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy(), levels)
+            held = (weights * occupations).sum((1, 2)).numpy()
+            state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy(), held, levels)
             if state.step == 2:
                 texts.append(f"mixing: {state.choice.kind} ({state.choice.reason})")
         if not converged:
             texts += _steady(state)
             precondition = preconditioners.operator(state.choice, mixer) if state.choice.kind != "LDOS" else partial(screen, mixer, levels())
-            state.rho = mixer.next(rho_in, rho_out, precondition)
-        yield SCFStep(state.step, free, state.accuracy, fermi, "; ".join(texts))
+            state.rho, state.unknowns = mixer.next(before, after, precondition)
+        ground = GroundState(before[0], after[0], [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state)
+        moment = float(after[0][1, 0, 0, 0].real) * basis.volume if model.n_spin == 2 else 0.0
+        yield SCFStep(state.step, free, state.accuracy, ground.fermi_energy, "; ".join(texts), moment)
         if converged or state.step >= max_steps:
-            return GroundState(rho_in, rho_out, [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state)
+            return ground
+
+
+def _table(problem: Problem, rows: list[torch.Tensor]) -> torch.Tensor:
+    """(S, K, bands) on the CPU of one (B, bands) per block."""
+    count = len(problem.basis.batches)
+    return torch.stack([torch.cat(rows[i:i + count]) for i in range(0, len(rows), count)]).cpu()
 
 
 def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
-    """One visit of the eigensolver to every batch of k-points; the first one starts from atomic orbitals."""
+    """One visit of the eigensolver to every block; the first one starts from atomic orbitals."""
     model, basis, workers = problem.model, problem.basis, problem.workers
     fresh = state.orbitals is None
     if fresh:
         wanted = model.n_bands + (_spare(problem) if model.smearing == "none" else 0)
-        state.orbitals = workers.map(lambda batch: initial_orbitals(problem, batch, wanted), basis.batches)
+        state.orbitals = workers.map(lambda block: initial_orbitals(problem, block.batch, wanted, block.spin), problem.blocks)
     accuracy = min(state.accuracy, 1e-2 * model.n_electrons)
     tolerance = _INNER * math.sqrt(max(accuracy, 1e-30) / model.n_electrons)
     # where the density is good enough and only the orbitals lag behind, several expansions are cheaper than several steps
     expansions = 5 if state.accuracy < goal else 3 if fresh else 2
     filled = None if state.occupations is None else state.occupations.to(basis.device)
 
-    def solve(item: tuple) -> Bands:
-        batch, X = item
+    def solve(item: tuple[Block, torch.Tensor]) -> Bands:
+        block, X = item
         if fresh and state.trusted:
             for _ in range(_CATCH_UP):
-                X = davidson(problem.hamiltonian, batch, X, expansions=2, tolerance=0.0).orbitals
-        return davidson(problem.hamiltonian, batch, X, expansions=expansions, tolerance=tolerance,
-                        weights=None if filled is None else filled[batch.slice])
-    return workers.map(solve, zip(basis.batches, state.orbitals, strict=True))
+                X = davidson(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin).orbitals
+        return davidson(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin,
+                        weights=None if filled is None else block.of(filled))
+    return workers.map(solve, zip(problem.blocks, state.orbitals, strict=True))
 
 
 def _spare(problem: Problem) -> int:
@@ -148,13 +180,13 @@ def _spare(problem: Problem) -> int:
     return max(0, min(max(2, round(math.sqrt(n))), min(len(sphere) for sphere in problem.basis.spheres) - n))
 
 
-def _adapt_bands(problem: Problem, state: SCFState, eigenvalues: torch.Tensor, fermi: float) -> int:
+def _adapt_bands(problem: Problem, state: SCFState, eigenvalues: torch.Tensor, fermi: np.ndarray) -> int:
     """Number of bands added to `state` because the highest one was still partly filled."""
     model, basis = problem.model, problem.basis
     extra = 0 if state.step == 1 else missing_bands(eigenvalues.numpy(), fermi, model.smearing, model.width)
-    extra = min(extra, min(len(sphere) for sphere in basis.spheres) - eigenvalues.shape[1])
+    extra = min(extra, min(len(sphere) for sphere in basis.spheres) - eigenvalues.shape[-1])
     if extra > 0:
-        state.orbitals = [more_bands(batch, X, extra) for batch, X in zip(basis.batches, state.orbitals, strict=True)]
+        state.orbitals = [more_bands(block.batch, X, extra) for block, X in zip(problem.blocks, state.orbitals, strict=True)]
         state.occupations = torch.nn.functional.pad(state.occupations, (0, extra))
     return extra
 

@@ -89,13 +89,35 @@ def occupy(eigenvalues: Tensor | np.ndarray, weights: Any, n_electrons: float, k
     return _like(filling, eigenvalues), fermi, free
 
 
-def missing_bands(eigenvalues: np.ndarray, fermi: float, kind: str, width: float) -> int:
-    """How many bands (K, B) lack above the highest: 0 when its occupation and its entropy are below 1e-6 at every k-point, else a fifth, at least 4."""
+def occupy_spins(eigenvalues: Tensor, weights: Any, n_electrons: float, kind: str, width: float,
+                 moment: float | None = None) -> tuple[Tensor, np.ndarray, float]:
+    """(occupations like `eigenvalues` (S, K, B), Fermi energy of every spin (S,) Ha, −TS Ha).
+
+    moment: n↑ − n↓ where it is fixed, which fills each spin for itself. Raises SetupError as `occupy` does.
+    """
+    n_spin = len(eigenvalues)
+    if n_spin == 1 or moment is None:
+        filling, fermi, free = occupy(eigenvalues, weights, n_electrons, kind, width, 2.0 / n_spin)
+        return filling, np.full(n_spin, fermi), free
+    filling, levels, free = eigenvalues.new_zeros(eigenvalues.shape), np.zeros(2), 0.0
+    for spin, electrons in enumerate((0.5 * (n_electrons + moment), 0.5 * (n_electrons - moment))):
+        if electrons < 1e-9:  # an empty spin: its Fermi energy lies far below its states
+            levels[spin] = float(eigenvalues[spin].min()) - 1.0
+            continue
+        part, levels[spin], entropy_energy = occupy(eigenvalues[spin:spin + 1], weights, electrons, kind, width, 1.0)
+        filling[spin], free = part[0], free + entropy_energy
+    return filling, levels, free
+
+
+def missing_bands(eigenvalues: np.ndarray, fermi: float | np.ndarray, kind: str, width: float) -> int:
+    """How many bands (…, K, B) lack above the highest: 0 when its occupation and its entropy are below 1e-6 at every k-point, else a fifth, at least 4.
+
+    fermi: Ha, one number or one per spin (S,)."""
     if kind == "none":
         return 0
-    x = (fermi - eigenvalues[:, -1]) / width
+    x = (np.reshape(fermi, (-1, 1)) - eigenvalues[..., -1]) / width
     share = np.maximum(np.abs(occupation(kind, x)), np.abs(entropy(kind, x)))
-    return max(4, eigenvalues.shape[1] // 5) if share.max() > 1e-6 else 0
+    return max(4, eigenvalues.shape[-1] // 5) if share.max() > 1e-6 else 0
 
 
 def to_zero(kind: str, free: float, entropy_energy: float) -> float:

@@ -19,14 +19,25 @@ def atoms_of(problem: Problem) -> list[RadialAtom]:
     return [solve_atom(kind.pseudo) for kind in problem.model.species]
 
 
-def atomic_density(problem: Problem) -> torch.Tensor:
-    """Superposed atomic densities on the half box, scaled to the number of electrons."""
+def atomic_forms(problem: Problem) -> list[torch.Tensor]:
+    """Valence density of each species' free atom on the half box, n(|G|)/Ω inside the density sphere."""
     grid = problem.grid
     q = torch.sqrt(grid.G2)
-    rho = torch.zeros(q.shape, dtype=torch.complex128, device=q.device)
-    for kind, atom in zip(problem.model.species, atoms_of(problem), strict=True):
-        rho += atom.density(q) / grid.volume * grid.structure_factor(problem.positions[kind.atoms])
-    return problem.symmetrise(problem.normalise(rho * grid.mask))
+    return [atom.density(q) / grid.volume * grid.mask for atom in atoms_of(problem)]
+
+
+def atomic_density(problem: Problem) -> torch.Tensor:
+    """Superposed atomic densities (S, …) on the half box, scaled to the number of electrons; with spin every atom carries its starting moment, spread like its
+    electrons."""
+    grid, model = problem.grid, problem.model
+    rho = torch.zeros(model.n_spin, *grid.G2.shape, dtype=torch.complex128, device=grid.G2.device)
+    for kind, form in zip(model.species, atomic_forms(problem), strict=True):
+        positions = problem.positions[kind.atoms]
+        rho[0] += form * grid.structure_factor(positions)
+        if model.n_spin == 2 and model.moments is not None:
+            shares = torch.from_numpy(model.moments[kind.atoms] / kind.pseudo.charge).to(positions)
+            rho[1] += form * grid.structure_factor(positions, shares)
+    return problem.symmetrise(problem.normalise(rho))
 
 
 def random_rows(batch: Batch, rows: int, seed: int) -> torch.Tensor:
@@ -54,7 +65,7 @@ def atomic_orbitals(problem: Problem, batch: Batch) -> torch.Tensor:
     return rows / torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
 
 
-def initial_orbitals(problem: Problem, batch: Batch, n_bands: int) -> torch.Tensor:
+def initial_orbitals(problem: Problem, batch: Batch, n_bands: int, spin: int = 0) -> torch.Tensor:
     """Lowest Ritz vectors in the span of the atomic orbitals, topped up with random vectors; needs a potential in the Hamiltonian. (B, n_bands, storage).
 
     A little noise keeps the start from having a symmetry the ground state lacks.
@@ -65,7 +76,7 @@ def initial_orbitals(problem: Problem, batch: Batch, n_bands: int) -> torch.Tens
     if rows.shape[1] < n_bands:
         extra = random_rows(batch, n_bands - rows.shape[1], SEED + 1)
         rows = torch.cat([rows, extra / torch.linalg.vector_norm(extra, dim=-1, keepdim=True)], 1)
-    return rayleigh_ritz(problem, batch, orthonormalise(rows), n_bands)
+    return rayleigh_ritz(problem, batch, orthonormalise(rows), n_bands, spin)
 
 
 def more_bands(batch: Batch, X: torch.Tensor, extra: int) -> torch.Tensor:
@@ -74,8 +85,8 @@ def more_bands(batch: Batch, X: torch.Tensor, extra: int) -> torch.Tensor:
     return orthonormalise(torch.cat([X, fresh / torch.linalg.vector_norm(fresh, dim=-1, keepdim=True)], 1))
 
 
-def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int) -> torch.Tensor:
-    """The n_bands lowest Ritz vectors in the span of `rows` (B, ≥ n_bands, storage)."""
-    image = problem.hamiltonian.apply(batch, rows)
+def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int, spin: int = 0) -> torch.Tensor:
+    """The n_bands lowest Ritz vectors of one spin in the span of `rows` (B, ≥ n_bands, storage)."""
+    image = problem.hamiltonian.apply(batch, rows, spin=spin)
     _, C = lowest(overlap(rows, image), overlap(rows, rows), n_bands)
     return orthonormalise(matmul(C.to(rows.dtype), rows))

@@ -10,9 +10,11 @@ import torch
 from .eigen.algebra import matmul
 from .energy import band_weights, square
 from .grid import FFTGrid
+from .potential import XC, hartree
 from .problem import Problem
 from .projectors import projector_strains
 from .scf import GroundState
+from .terms.core import core_form_slope, has_core
 from .terms.local import form_factor_slope
 
 
@@ -27,8 +29,9 @@ def kinetic_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
     """−(1/Ω) Σ f |c|² K_α K_β."""
     weights = band_weights(problem, ground)
     total = torch.zeros(3, 3, dtype=torch.float64, device=problem.basis.device)
-    for batch, X in zip(problem.basis.batches, ground.orbitals, strict=True):
-        density = (weights[batch.slice][:, :, None] * square(X)).sum(1)
+    for block, X in zip(problem.blocks, ground.orbitals, strict=True):
+        batch = block.batch
+        density = (block.of(weights)[:, :, None] * square(X)).sum(1)
         if batch.half:
             density = density.unflatten(-1, (-1, 2)).sum(-1)
         total -= torch.einsum("kg,kga,kgb->ab", density, batch.K, batch.K)
@@ -36,33 +39,35 @@ def kinetic_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
 
 
 def hartree_stress(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
-    """−δ E_H/Ω + 4π Σ |ρ|² G_α G_β / G⁴."""
+    """−δ E_H/Ω + 4π Σ |ρ|² G_α G_β / G⁴ of density coefficients rho (S, …)."""
     grid = problem.grid
-    energy, _ = problem.fields(rho)[:2]
+    energy, _ = hartree(grid, rho)
     safe = grid.G2.clone()
     safe[0, 0, 0] = 1.0
-    return _outer(grid, grid.coulomb / safe * square(rho)) - energy / grid.volume * torch.eye(3, dtype=torch.float64, device=rho.device)
+    return _outer(grid, grid.coulomb / safe * square(rho[0])) - energy / grid.volume * torch.eye(3, dtype=torch.float64, device=rho.device)
 
 
 def local_stress(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
     """−δ (E_loc + E_α)/Ω − Σ Re[ρ* S] v′(G) G_α G_β / G."""
     grid = problem.grid
-    energy = float(grid.dot(problem.v_local, rho)) + problem.alpha_energy / grid.volume
+    energy = float(grid.dot(problem.v_local, rho[0])) + problem.alpha_energy / grid.volume
     total = -energy * torch.eye(3, dtype=torch.float64, device=rho.device)
     for kind in problem.model.species:
         S = grid.structure_factor(problem.positions[kind.atoms])
-        total -= _outer(grid, (rho.conj() * S).real * form_factor_slope(grid, kind))
+        total -= _outer(grid, (rho[0].conj() * S).real * form_factor_slope(grid, kind))
     return total
 
 
-def xc_stress(problem: Problem, rho: torch.Tensor) -> torch.Tensor:
-    """(δ/Ω)(E_xc − ∫v_xc ρ) − (1/Ω)∫ 2 f_σ ∂_αρ ∂_βρ."""
+def xc_stress(problem: Problem, xc: XC) -> torch.Tensor:
+    """(δ/Ω)(E_xc − ∫v_xc (ρ + ρ_core)) − (1/Ω)∫ Σ_s h_s ∇n_s − Σ Re[v_xc* S] c′(G) G_α G_β / G; of τ only the volume's part: its own belongs to the term."""
     grid = problem.grid
-    xc = problem.fields(rho)[2]
-    total = (xc.energy - xc.integral) / grid.volume * torch.eye(3, dtype=torch.float64, device=rho.device)
+    total = (xc.energy - xc.integral - xc.core_integral) / grid.volume * torch.eye(3, dtype=torch.float64, device=problem.basis.device)
     if xc.gradient is not None:
-        g = xc.gradient.reshape(3, -1)
-        total = total - (g * (2.0 * xc.v_sigma.reshape(-1))) @ g.mT / grid.size
+        for gradient, flux in zip(xc.gradient, xc.flux, strict=True):
+            total = total - gradient.reshape(3, -1) @ flux.reshape(3, -1).mT / grid.size
+    for kind in filter(has_core, problem.model.species):
+        S = grid.structure_factor(problem.positions[kind.atoms])
+        total = total - _outer(grid, (xc.potential[0].conj() * S).real * core_form_slope(grid, kind))
     return total
 
 
@@ -72,13 +77,14 @@ def nonlocal_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
     basis, hamiltonian = problem.basis, problem.hamiltonian
 
     def one(item: tuple) -> torch.Tensor:
-        batch, X = item
+        block, X = item
+        batch = block.batch
         total = torch.zeros(3, 3, dtype=torch.float64, device=basis.device)
         P = hamiltonian.projectors_of(batch)
         if not P.shape[1]:
             return total
         B = matmul(X, P.mH)
-        w = weights[batch.slice][:, :, None] * hamiltonian.D
+        w = block.of(weights)[:, :, None] * hamiltonian.D
         total -= torch.eye(3, dtype=torch.float64, device=basis.device) * (w * square(B)).sum()
         for a, b, dP in projector_strains(batch, basis, list(problem.model.species), hamiltonian.fractional):
             dB = matmul(X, dP.mH)
@@ -88,15 +94,19 @@ def nonlocal_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
             if a != b:
                 total[b, a] += value
         return total
-    return sum(problem.workers.map(one, zip(basis.batches, ground.orbitals, strict=True))) / basis.volume
+    return sum(problem.workers.map(one, zip(problem.blocks, ground.orbitals, strict=True))) / basis.volume
 
 
 def stress_terms(problem: Problem, ground: GroundState) -> dict[str, np.ndarray]:
     """Every term (3, 3) Ha/bohr³, not symmetrised."""
     rho = ground.rho
+    xc = problem.fields(rho, [term.output(ground.orbitals, ground.occupations) for term in problem.terms])[2]
     terms = {"kinetic": kinetic_stress(problem, ground), "nonlocal": nonlocal_stress(problem, ground), "local": local_stress(problem, rho),
-             "hartree": hartree_stress(problem, rho), "xc": xc_stress(problem, rho)}
-    return {**{name: value.cpu().numpy() for name, value in terms.items()}, "ewald": problem.ewald_stress}
+             "hartree": hartree_stress(problem, rho), "xc": xc_stress(problem, xc)}
+    for term in problem.terms:
+        terms[term.name] = torch.zeros(3, 3, dtype=torch.float64, device=rho.device) + term.stress(ground)
+    static = {term.name: term.stress for term in problem.static}
+    return {**{name: value.cpu().numpy() for name, value in terms.items()}, "ewald": problem.ewald_stress, **static}
 
 
 def stress(problem: Problem, ground: GroundState) -> np.ndarray:

@@ -67,10 +67,12 @@ def _result(calculation: Calculation, wall: float) -> Result:
         "energy": calculation.energy_at_zero * HARTREE_EV, "free_energy": energies.free * HARTREE_EV, "entropy_energy": energies.entropy * HARTREE_EV,
         "energy_terms": np.array(list(asdict(energies).values())) * HARTREE_EV, "forces": forces, "mean_force": forces.mean(0), "stress": voigt(tensor),
         "pressure": -np.trace(tensor) / 3 * EV_PER_ANGSTROM3_GPA,
-        "pulay_stress": pulay, "fermi_energy": ground.fermi_energy * HARTREE_EV, "eigenvalues": ground.eigenvalues.numpy()[None] * HARTREE_EV,
-        "occupations": ground.occupations.numpy()[None],
+        "pulay_stress": pulay, "fermi_energy": ground.fermi_energy * HARTREE_EV, "eigenvalues": ground.eigenvalues.numpy() * HARTREE_EV,
+        "occupations": ground.occupations.numpy(),
         "kpoints": plan.kpoints, "kpoint_weights": plan.weights, "grid": np.array(plan.shape), "cutoff": plan.cutoff * HARTREE_EV, "iterations": state.step,
         "history": np.array(state.energies) * HARTREE_EV, "residual_history": np.array(state.accuracies) * HARTREE_EV, "wall_s": wall}
+    if plan.n_spin == 2:
+        values.update(magmom=calculation.total_moment, magmoms=calculation.local_moments, absolute_magmom=calculation.absolute_moment)
     return Result(values, converged=ground.converged, structure=plan.structure, fields={"density": density_field(calculation)}, warnings=tuple(warnings),
                   settings={**plan.settings, "device": machine.describe(calculation.problem.basis.device),
                             "n_plane_waves": calculation.problem.basis.n_plane_waves})

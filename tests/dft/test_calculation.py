@@ -129,7 +129,12 @@ def test_one_box_and_one_mesh_for_all_strains():
     ({"atoms": Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.7]])}, StructureError, "cell is singular"),
     ({"atoms": Atoms("Fr", cell=[4, 4, 4], pbc=True)}, MissingError, "no potential for element 'Fr'"),
     ({"xc": "B3LYP"}, SetupError, "B3LYP"),
-    ({"magmoms": (1.0, -1.0)}, SetupError, "spin"),
+    ({"magmoms": (1.0,)}, SetupError, "1 moments for 2 atoms"),
+    ({"magmoms": (5.0, 0.0)}, SetupError, "more than its 4 valence electrons"),
+    ({"magmoms": (1.0, -1.0), "spin": "none"}, SetupError, "contradicts magnetic moments"),
+    ({"total_moment": 9.0}, SetupError, "more than the 8 valence electrons"),
+    ({"total_moment": 1.0}, SetupError, "cannot fill whole bands"),
+    ({"charge": 1.0}, SetupError, "charged = background"),
     ({"grid": (6, 6, 6)}, SetupError, "too small for this cutoff"),
     ({"pseudos": {"Si": "GTH-PBE-q99"}}, MissingError, "no potential named"),
     ({"cutof": 300}, SetupError, "Did you mean 'cutoff'"),
@@ -140,9 +145,17 @@ def test_refusals_say_what_to_do(change, error, words):
         silicon(**change).get_potential_energy(atoms)
 
 
-def test_open_shell_elements_are_flagged():
-    plan = make_plan(Structure.from_atoms(bulk("Fe", "bcc", a=2.83)), DFTParams(cutoff=400.0))
-    assert any("magnetic" in text for text in plan.warnings)
+def test_open_shell_elements_start_with_moments():
+    """Parallel where nobody says anything, else the parameter's, else the structure's own; zeros mean non-magnetic."""
+    iron = Structure.from_atoms(Atoms("Fe", cell=bulk("Fe", "bcc", a=2.83).cell, pbc=True))
+    plan = make_plan(iron, DFTParams(cutoff=400.0))
+    assert plan.n_spin == 2 and plan.moments.tolist() == [4.0] and any("no moments were given" in text for text in plan.warnings)
+    assert make_plan(iron, DFTParams(cutoff=400.0, magmoms=(0.0,))).n_spin == 1
+    own = make_plan(Structure.from_atoms(Atoms("Fe", cell=iron.cell, pbc=True, magmoms=[1.5])), DFTParams(cutoff=400.0))
+    assert own.moments.tolist() == [1.5] and not any("moments" in text for text in own.warnings)
+    assert make_plan(Structure.from_atoms(bulk("K", "bcc", a=5.3)), DFTParams(cutoff=400.0)).n_spin == 1
+    oxygen = Atoms("O2", positions=[[0, 0, 0], [0, 0, 1.2]], cell=[7, 7, 8], pbc=True)
+    assert make_plan(Structure.from_atoms(oxygen), DFTParams(cutoff=400.0, smearing=None)).total_moment == 2.0
 
 
 def test_estimate_needs_no_engine_and_matches_the_run():

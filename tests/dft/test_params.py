@@ -86,7 +86,8 @@ def test_params_round_trip():
     ({"xc": "B3LYP"}, "xc = 'B3LYP' is not a choice.*LDA, PBE"), ({"cutoff": -5}, "cutoff = -5 is out of range.*20 to 20000 eV"),
     ({"cutoff": float("nan")}, "cutoff = nan is not finite"),
     ({"grid": (3, 4)}, "grid = .* is not an FFT box.*36,36,36"), ({"grid": "aXb"}, "is not an FFT box"), ({"grid": (0, 4, 4)}, "is not an FFT box"),
-    ({"magmoms": (0, 2.0)}, "asks for spin polarisation.*Leave magmoms out"), ({"magmoms": ("up",)}, "are not numbers"),
+    ({"magmoms": (0, float("inf"))}, "not finite"), ({"charge": 2.0}, "charged cell.*charged = background"),
+    ({"spin": "up"}, "auto, none, collinear"), ({"magmoms": ("up",)}, "are not numbers"),
     ({"device": "tpu"}, "device = 'tpu'.*auto, cpu, cuda"),
     ({"tolerance": 0.0}, "tolerance = 0.0 is out of range"), ({"max_steps": 0}, "max_steps = 0 is out of range"),
 ])

@@ -33,7 +33,8 @@ def local_potential(grid: FFTGrid, species: list[Species], positions: torch.Tens
     return sum(form_factor(grid, kind) * grid.structure_factor(positions[kind.atoms]) for kind in species)
 
 
-def alpha_energy(grid: FFTGrid, species: list[Species]) -> float:
-    """E_α in Ha."""
-    electrons = sum(kind.pseudo.charge * len(kind.atoms) for kind in species)
+def alpha_energy(grid: FFTGrid, species: list[Species], electrons: float | None = None) -> float:
+    """E_α in Ha; electrons: valence electrons in the cell where it is not neutral."""
+    if electrons is None:
+        electrons = sum(kind.pseudo.charge * len(kind.atoms) for kind in species)
     return electrons / grid.volume * sum(kind.pseudo.alpha * len(kind.atoms) for kind in species)
