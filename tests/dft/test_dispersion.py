@@ -70,6 +70,15 @@ def test_two_far_atoms_attract_as_their_published_c6():
     assert 1.0 < ratio < 1.35
 
 
+@pytest.mark.parametrize(("kind", "energy"), [("d3bj", -0.01191603 / 2), ("d3bj-abc", -0.01139937 / 2)])
+def test_d3_equals_pw_x(kind, energy):
+    """Quantum ESPRESSO 6.7, vdw_corr = 'grimme-d3', dftd3_version = 4, dftd3_threebody false and true; "D3 Dispersion" is printed to 1e-8 Ry."""
+    needed(kind)
+    cell = np.array([[6.0, 0.4, 0.2], [0.3, 7.0, -0.5], [0.1, 0.6, 6.5]])
+    positions = np.array([[0.0, 0.0, 0.0], [2.2, 0.1, 0.2], [-1.0, 1.7, 0.3]])
+    assert dispersion(kind, "PBE", np.array([6, 8, 1]), positions, cell).energy == pytest.approx(energy, abs=2e-8)
+
+
 def test_functionals_have_their_own_parameters_and_three_bodies_repel():
     needed("d3bj")
     numbers, positions, cell = molecule()

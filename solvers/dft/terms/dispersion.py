@@ -4,7 +4,7 @@ S. Grimme, J. Antony, S. Ehrlich, H. Krieg, J. Chem. Phys. 132, 154104 (2010); S
 E. Caldeweyher et al., J. Chem. Phys. 150, 154122 (2019), periodic: Phys. Chem. Chem. Phys. 22, 8499 (2020).
 It depends on the atoms alone, so the self-consistent cycle never sees it.
 
-The libraries end their sums at fixed distances (pairs 60, triples 40 bohr), so energies jump by 1e-6 of themselves when an atom crosses them.
+Sums end at fixed distances (D3 `CUTOFFS`; D4 pairs 60, triples 40 bohr), so energies jump by 1e-6 of themselves when atoms cross them.
 `d3bj` counts pairs only, as most programs do under this name; `d3bj-abc` adds the three-body (Axilrod–Teller–Muto) energy, as `pw.x`
 does unless told not to; `d4` always has it.
 """
@@ -21,6 +21,8 @@ PARAMETRISED = {"PBE": "pbe", "PBEsol": "pbesol", "revPBE": "revpbe", "r2SCAN": 
 KINDS = ("d3bj", "d3bj-abc", "d4")
 #: heaviest element with reference data in both libraries; beyond it they return zero or crash
 HEAVIEST = 103
+#: ends of D3's sums in bohr (pairs, triples, coordination numbers), those of the first D3 program, which `pw.x` carries
+CUTOFFS = (9000.0**0.5, 40.0, 40.0)
 
 
 def check(kind: str, xc: str) -> None:
@@ -48,6 +50,7 @@ def dispersion(kind: str, xc: str, numbers: np.ndarray, positions: np.ndarray, c
             damping = library.DampingParam(method=PARAMETRISED[xc])
         else:
             model = library.DispersionModel(np.asarray(numbers), np.asarray(positions, float), np.asarray(cell, float), periodic)
+            model.set_realspace_cutoff(*CUTOFFS)
             damping = library.RationalDampingParam(method=PARAMETRISED[xc], atm=kind == "d3bj-abc")
         found = model.get_dispersion(damping, grad=True)
     except RuntimeError as problem:
