@@ -120,7 +120,7 @@ class Smearing:
 class Pseudos:
     """Which potential each element gets: `library`, except for those in `chosen` (symbol -> name or path of a file; paths become absolute).
 
-    Text forms: ``gth``, ``Mg=GTH-PBE-q2,O=/home/me/O.psp8``; a comma or percent sign within a path is written %2C or %25.
+    Text forms: ``gth``, ``dojo-pbe-standard`` (a set of the user's folder), ``Mg=GTH-PBE-q2,O=/home/me/O.psp8``; a comma or percent sign within a path is written %2C or %25.
     """
 
     library: str = "gth"
@@ -138,13 +138,13 @@ class Pseudos:
                 if equals:
                     chosen[symbol.strip()] = name.strip().replace("%2C", ",").replace("%25", "%")
                 else:
-                    library = part.lower()
+                    library = part
         elif isinstance(value, Mapping):
             chosen = {str(symbol): str(name) for symbol, name in value.items()}
         else:
             raise SetupError(f"pseudos = {value!r} is not understood.", hint="Give 'gth', {'Mg': 'GTH-PBE-q2'} or the text Mg=GTH-PBE-q2,O=GTH-PBE-q6.")
         if library != "gth":
-            raise SetupError(f"Unknown potential library {library!r}.", hint="Allowed: gth, or single potentials as Symbol=NAME.")
+            library = _set_of_the_user(library)
         for symbol, name in chosen.items():
             if not re.fullmatch(r"[A-Z][a-z]?", symbol) or not name:
                 raise SetupError(f"pseudos holds {symbol!r} = {name!r}.", hint="Each entry is a chemical symbol and a potential's name: Mg=GTH-PBE-q2.")
@@ -156,6 +156,19 @@ class Pseudos:
 
     def __str__(self) -> str:
         return ",".join(([] if self.chosen and self.library == "gth" else [self.library]) + [f"{symbol}={_written(name)}" for symbol, name in self.chosen])
+
+
+def _set_of_the_user(name: str) -> str:
+    """The set of the user's folder that `name` means, whatever its case; "gth" for GTH. SetupError lists what there is."""
+    from .pseudo import folder
+    if name.lower() == "gth":
+        return "gth"
+    for known in folder.sets():
+        if known.lower() == name.lower():
+            return known
+    there = ", ".join(("gth", *folder.sets()))
+    raise SetupError(f"Unknown potential library {name!r}.",
+                     hint=f"Allowed: {there}, or single potentials as Symbol=NAME; `qcad pseudos fetch` gets others.")
 
 
 def _located(name: str) -> str:

@@ -37,13 +37,13 @@ def test_crystals_confirm_the_table():
 
 @pytest.mark.parametrize(("symbol", "name"), [("Si", "GTH-PBE-q4"), ("Mg", "GTH-PBE-q2")])
 def test_the_scan_repeats_its_rows(symbol, name):
-    row = scan.recommend(symbol, "PBE", name)
+    row = scan.recommend(library.entry(symbol, "PBE", name))
     stored = DATA["entries"][f"{symbol} {name}"]
     assert {key: stored[key] for key in ("cutoff_ha", "energy_cutoff_ha", "kind")} == {key: row[key] for key in ("cutoff_ha", "energy_cutoff_ha", "kind")}
 
 
 def test_the_curve_is_variational_and_its_slope_is_its_derivative():
-    found = scan.curve("C", "PBE", "GTH-PBE-q4")
+    found = scan.curve(library.entry("C", "PBE"))
     middle = (found.cutoff > 10) & (found.cutoff < 100)
     assert (np.diff(found.error[middle]) < 0).all()
     numeric = -np.gradient(found.error, np.log(found.cutoff))

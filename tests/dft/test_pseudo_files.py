@@ -230,15 +230,17 @@ def test_a_changed_file_is_read_again_and_a_change_during_use_is_refused(tmp_pat
     assert files.load(path)[1] is files.load(path)[1]
     (tmp_path / "X.psp8").write_text(psp8_text(on_mesh(SILICON)) + "# more\n")
     assert library.entry("Si", "PBE", path).sha256 != first.sha256
-    with pytest.raises(ReadError, match="changed while it was in use"):
+    with pytest.raises(ReadError, match="is not the file it was"):
         files.potential_of(first)
 
 
 @pytest.mark.parametrize(("symbol", "name"), [("Si", "gth"), ("Ti", "GTH-PBE-q12"), ("H", "gth"), ("Pb", "gth")])
 def test_pspcod_10_and_12(tmp_path, symbol, name):
     entry = library.entry(symbol, "PBE", name)
-    read = library.entry(symbol, "PBE", saved(tmp_path, pspcod10(entry), "gth"))
-    assert read.configuration == entry.configuration and read.xc == "PBE" and read.selector.endswith(".gth")
+    path = saved(tmp_path, pspcod10(entry), "gth")
+    assert library.entry(symbol, "PBE", path).selector == path and library.entry(symbol, "PBE", path).charge == entry.charge
+    read = files.load(path)[1]
+    assert read.configuration == entry.configuration and read.xc == "PBE"
     assert (read.local_radius, read.local_coefficients) == (entry.local_radius, entry.local_coefficients)
     assert [m for m in read.channel_matrices if m] == [m for m in entry.channel_matrices if m]
     with_core = pspcod10(entry).replace("\n 10 ", "\n 12 ") + " 0.44279208 0.4244\n"
@@ -254,7 +256,7 @@ def test_core_of_the_cp2k_table_is_the_published_one(tmp_path):
     height times 4π, 26.666."""
     text = "\n".join(["Al GTH-NLCC-PBE-q3", "2 1", "0.35 2 -1.2 0.7", "NLCC 1", "0.487749457320947 1 26.6661157296629", "1", "0.47 1 2.68"])
     entry = library.entry("Al", "PBE", saved(tmp_path, text, "gth"))
-    assert entry.has_core and entry.channel_matrices == (((2.68,),),)
+    assert entry.has_core and files.load(entry.path)[1].channel_matrices == (((2.68,),),)
     q = torch.tensor([0.0, 1.0, 2.5], dtype=torch.float64)
     expected = 10 * 0.38780 * torch.exp(-((q * 0.487749457) ** 2) / 2)
     assert torch.allclose(library.live(entry).core(q), expected, rtol=2e-4)
@@ -264,7 +266,7 @@ def test_hgh_text(tmp_path):
     """pspcod 3 stores the diagonal and leaves the couplings to eqs 20-28 of HGH; the table's PADE potential of silicon is the same one."""
     text = "\n".join(["HGH Si", "14 4 010605", "3 1 1 0 2001 0", "0.440000 -7.336103 0.0 0.0 0.0 rloc", "0.422738 5.906928 3.258196 0.0", "0.484278 2.727013 0.0 0.0",
                       " 0.000373 0.014437 0.0"])
-    entry, table = library.entry("Si", "LDA", saved(tmp_path, text, "hgh")), library.entry("Si", "LDA")
+    entry, table = files.load(saved(tmp_path, text, "hgh"))[1], library.entry("Si", "LDA")
     assert entry.xc == "LDA (Teter 93)"
     assert np.allclose(entry.channel_matrices[0], table.channel_matrices[0], atol=2e-6) and entry.channel_matrices[0][0][1] < -1
     assert np.allclose(entry.channel_matrices[1], table.channel_matrices[1], atol=2e-6)

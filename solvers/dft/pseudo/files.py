@@ -5,13 +5,12 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
-from dataclasses import replace
 from pathlib import Path
 
 from solvers.core.errors import MissingError, ReadError
 
 from .data import RadialPotential
-from .entry import Entry, FileEntry
+from .entry import FileEntry
 from .gth_table import GTHEntry, read_text
 from .gth_text import read_gth
 from .headers import licence_of
@@ -56,23 +55,30 @@ def parse(data: bytes, name: str) -> RadialPotential | GTHEntry:
     raise ReadError(f"{name} is not a potential in a known format.", hint=f"Known endings: {', '.join(sorted(ENDINGS))}.")
 
 
-def file_entry(path: Path | str, listed: str = "", collection: str = "", licence: str = "") -> Entry:
-    """The entry of a file. licence: what a manifest states, where the file says nothing itself."""
+def file_entry(path: Path | str) -> FileEntry:
+    """The entry of a file. Raises MissingError, ReadError."""
     path = Path(path).expanduser()
-    digest, found = load(path)
-    stated = found.licence if found.licence != "not stated" or not licence else licence
-    if isinstance(found, GTHEntry):
-        return replace(found, name=path.name, licence=stated, sha256=digest, path=str(path.absolute()), listed=listed, collection=collection)
-    return FileEntry(symbol=found.symbol, name=path.name, xc=found.xc, charge=found.charge, configuration=found.configuration, source=found.source,
-                     licence=stated, sha256=digest, n_projectors=found.n_projectors, has_core=found.core is not None, relativity=found.relativity,
-                     hint=found.hint, notes=found.notes, path=str(path.absolute()), collection=collection, listed=listed)
+    return _entry(*load(path), path.name, str(path.absolute()))
 
 
-def potential_of(entry: FileEntry) -> RadialPotential:
-    """The numbers behind an entry; ReadError when the file changed since the entry was made."""
+def entry_of(data: bytes, name: str) -> FileEntry:
+    """The entry of the bytes of a file called `name`, which need not lie on a disk."""
+    return _entry(hashlib.sha256(data).hexdigest(), parse(data, name), name, name)
+
+
+def _entry(digest: str, found: RadialPotential | GTHEntry, name: str, path: str) -> FileEntry:
+    analytic = isinstance(found, GTHEntry)
+    return FileEntry(symbol=found.symbol, name=name, xc=found.xc, charge=float(found.charge), configuration=found.configuration, source=found.source,
+                     licence=found.licence, sha256=digest, n_projectors=found.n_projectors, has_core=found.has_core if analytic else found.core is not None,
+                     relativity=found.relativity, hint=found.hint, notes=found.notes, path=path)
+
+
+def potential_of(entry: FileEntry) -> RadialPotential | GTHEntry:
+    """The numbers behind an entry; ReadError when the file is no longer the one the entry was made of."""
     digest, found = load(entry.path)
-    if digest != entry.sha256 or not isinstance(found, RadialPotential):
-        raise ReadError(f"{entry.path} changed while it was in use (SHA-256 {digest[:12]} instead of {entry.sha256[:12]}).", hint="Start again.")
+    if digest != entry.sha256:
+        raise ReadError(f"{entry.path} is not the file it was (SHA-256 {digest[:12]} instead of {entry.sha256[:12]}).",
+                        hint="Start again to take the file as it is now; `qcad pseudos verify` checks the user folder.")
     return found
 
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -24,7 +24,7 @@ _NAME = re.compile(r"GTH-(?:NLCC-)?(?P<functional>[A-Za-z0-9]+)-q(?P<charge>\d+)
 class GTHEntry(Entry):
     """One potential as numbers: `local_radius` bohr, `local_coefficients` Ha, per l a `radius` (bohr) and the matrix h (Ha).
 
-    core: Gaussians (radius a in bohr, coefficients c_i) of 4π ρ_core(r) = Σ e^{−r²/2a²} Σ_i c_i (r/a)^{2i−2}; path: the file it came from, "" for the table.
+    core: Gaussians (radius a in bohr, coefficients c_i) of 4π ρ_core(r) = Σ e^{−r²/2a²} Σ_i c_i (r/a)^{2i−2}.
     """
 
     symbol: str
@@ -40,19 +40,11 @@ class GTHEntry(Entry):
     licence: str
     sha256: str  # of this entry's own text
     core: tuple[tuple[float, tuple[float, ...]], ...] = ()
-    path: str = field(default="", compare=False)
-    listed: str = field(default="", compare=False)
-    collection: str = field(default="", compare=False)
 
     @property
     def has_core(self) -> bool:
         """Whether a core density enters exchange and correlation."""
         return bool(self.core)
-
-    @property
-    def selector(self) -> str:
-        """What `pseudos` takes for it."""
-        return self.listed or self.path or self.name
 
     @property
     def charge(self) -> int:

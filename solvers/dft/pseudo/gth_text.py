@@ -53,7 +53,7 @@ class _Words:
         return int(value)
 
 
-def read_gth(text: str, name: str, path: str = "") -> GTHEntry:
+def read_gth(text: str, name: str) -> GTHEntry:
     """The potential in `text`; `name` is the file's name for messages. Raises ReadError that names line and expectation."""
     words = _Words(text, name)
     title = words.lines[0].strip() if words.lines else ""
@@ -87,7 +87,7 @@ def read_gth(text: str, name: str, path: str = "") -> GTHEntry:
     while coefficients and coefficients[-1] == 0:
         coefficients = coefficients[:-1]
     return GTHEntry(symbol, name, (), functional_of_pspxc(int(head[1])), valence_configuration(number, charge), radius, tuple(coefficients), tuple(radii),
-                    tuple(matrices), title[:80] or "GTH file", licence_of(text), hashlib.sha256(text.encode()).hexdigest(), core, path)
+                    tuple(matrices), title[:80] or "GTH file", licence_of(text), hashlib.sha256(text.encode()).hexdigest(), core)
 
 
 def _old(words: _Words, code: int, lmax: int) -> tuple[list[float], list]:

@@ -45,7 +45,12 @@ def licence_of(text: str) -> str:
 
 
 def cutoff_hint(text: str) -> float | None:
-    """The "normal" cutoff in Ha of a DOJO_REPORT's hints; of others the first number after a cutoff hint; None where nothing is said."""
+    """Recommended cutoff in Ha: what the head says in words (SPMS: for 1e-4 Ha per atom; others: suggested minimum), or the "normal" hint of a DOJO_REPORT;
+    None where nothing is said."""
+    stated = (re.search(r"Ecut \(1e-4 Ha/atom accuracy\):\s*([\d.]+)\s*Ha", text), 1.0), (re.search(r"cutoff for wavefunctions:\s*([\d.]+)\s*Ry", text), 0.5)
+    for found, factor in stated:
+        if found and 2 <= float(found[1]) * factor <= 500:
+            return float(found[1]) * factor
     match = re.search(r'"(?:pp_?gen_)?hints"\s*:\s*\{(.{0,400}?)\}\s*\}', text, re.S) or re.search(r'"(?:ppgen_)?hints"\s*:\s*\{(.{0,400})', text, re.S)
     if match:
         normal = re.search(r'"normal"\s*:\s*\{[^{}]*"ecut"\s*:\s*([\d.]+)', match[1])

@@ -1,10 +1,11 @@
-"""Which potentials exist, which one a name means, and the cutoff each one needs (from our own scan, resources/pseudo/gth/cutoffs.json)."""
+"""Which potentials exist, which one a name means, and the cutoff each one needs: what its makers recommend, or our own scan (for the table in
+resources/pseudo/gth/cutoffs.json, for files in the user's folder)."""
 from __future__ import annotations
 
 import difflib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from solvers.core.errors import MissingError, SetupError
 from solvers.core.paths import resource
 from solvers.core.units import HARTREE_EV
 
-from . import files
+from . import files, folder
 from .entry import Entry, FileEntry
 from .gth_table import GTHEntry, embedded
 
@@ -31,6 +32,15 @@ class CutoffRow:
     energies_only: float | None = None
 
 
+#: functional -> the one whose potentials it takes where it has none of its own, as is usual for it
+_MADE_FOR = {"revPBE": "PBE", "RPBE": "PBE", "PBE0": "PBE", "HSE06": "PBE", "r2SCAN": "PBE"}
+
+
+def made_for(xc: str) -> str:
+    """The functional whose potentials `xc` takes."""
+    return _MADE_FOR.get(xc, xc)
+
+
 def entries(symbol: str | None = None, xc: str | None = None) -> tuple[GTHEntry, ...]:
     """All table entries, of one element and of one functional ("LDA", "PBE", "PBEsol") where given."""
     return tuple(item for item in embedded() if symbol in (None, item.symbol) and xc in (None, item.xc))
@@ -38,12 +48,19 @@ def entries(symbol: str | None = None, xc: str | None = None) -> tuple[GTHEntry,
 
 def entry(symbol: str, xc: str, selector: str = "gth") -> Entry:
     """The entry that `selector` means for an element and functional: "gth" = the one with the plain alias, a name like "GTH-PBE-q2" or an alias of it, or the
-    path of a potential file.
+    path of a potential file, or the name of one in the user's folder or of a set there.
 
-    Raises MissingError that lists what exists, SetupError for a file of another element, ReadError for a damaged one.
+    Functionals without potentials of their own take those made for another one (`made_for`). Raises MissingError that lists what exists, SetupError for a file
+    of another element, ReadError for a damaged one.
     """
     if files.is_path(selector):
         return _in_file(symbol, selector)
+    if selector.lower() != "gth" and (own := folder.find(symbol, selector)) is not None:
+        return own
+    if selector in folder.sets():
+        raise MissingError(f"The set {selector!r} has no potential of {symbol}.",
+                           hint=f"It has {', '.join(sorted({item.symbol for item in folder.entries(collection=selector)}))}. Choose one by name for {symbol}.")
+    xc = made_for(xc)
     of_element = entries(symbol)
     if not of_element:
         near = difflib.get_close_matches(symbol, {item.symbol for item in entries()}, 1, 0.5)
@@ -81,10 +98,13 @@ def find(symbol: str, xc: str, selector: str = "gth") -> Pseudopotential:
 @cache
 def live(item: Entry) -> Pseudopotential:
     """The potential behind an entry, ready to compute; one per entry."""
-    if isinstance(item, FileEntry):
-        from .numerical import NumericalPotential
-        return NumericalPotential(item, files.potential_of(item))
     from .gth import GTH
+    if isinstance(item, FileEntry):
+        found = files.potential_of(item)
+        if isinstance(found, GTHEntry):
+            return GTH(replace(found, name=item.name, sha256=item.sha256, licence=item.licence))
+        from .numerical import NumericalPotential
+        return NumericalPotential(item, found)
     return GTH(item)
 
 
@@ -109,7 +129,7 @@ def cutoff_row(item: Entry) -> CutoffRow:
     """The recommended cutoff of an entry and where it comes from."""
     if item.hint is not None:
         return CutoffRow(item.hint * HARTREE_EV, "hint", "recommended in the file by its makers")
-    row = _cutoffs()["entries"].get(f"{item.symbol} {item.name}")
+    row = folder.stored_cutoffs().get(item.sha256) if isinstance(item, FileEntry) else _cutoffs()["entries"].get(f"{item.symbol} {item.name}")
     if row is None:
         return CutoffRow(None, "unknown", "not scanned yet")
     energy, alone = row.get("cutoff_ha"), row.get("energy_cutoff_ha")
@@ -123,13 +143,23 @@ def recommended_cutoff(item: Entry) -> float | None:
 
 def default_cutoff(items: list[Entry] | tuple[Entry, ...]) -> float:
     """The largest recommended cutoff (eV) of several potentials; raises SetupError naming the one that has none."""
-    values = {item: recommended_cutoff(item) for item in items}
+    values = {item: recommended_cutoff(item) or scanned_cutoff(item) for item in items}
     for item, value in values.items():
         if value is None:
             raise SetupError(f"No recommended cutoff is known for {item.symbol} {item.name}: {cutoff_row(item).reason}.",
                              hint="Give cutoff in eV, one at which the energy no longer changes."
                              + softer_hint(item))
     return max(values.values())
+
+
+def scanned_cutoff(item: Entry) -> float | None:
+    """The cutoff (eV) of a potential in a file, scanned now when nobody did before, and kept in the user's folder; None for others and where it fails."""
+    if not isinstance(item, FileEntry):
+        return None
+    if item.sha256 not in folder.stored_cutoffs():
+        from .scan import recommend
+        folder.store_cutoff(item.sha256, recommend(item))
+    return cutoff_row(item).energy
 
 
 def cutoff_notes(items: Iterable[Entry], cutoff: float) -> list[str]:
@@ -162,26 +192,31 @@ def softer_hint(item: Entry) -> str:
 
 
 def listing(symbol: str | None = None, xc: str | None = None) -> list[dict]:
-    """Rows for `qcad pseudos`: symbol, name, valence, xc, default, cutoff_ha, cutoff_ev, cutoff_kind, source."""
+    """Rows for `qcad pseudos list`, the table's and the user's: symbol, name, selector, set, valence, xc, default, cutoff_ha, cutoff_ev, cutoff_kind, nlcc,
+    relativity, licence, source, sha256."""
+    own = [item for item in folder.entries(symbol) if xc in (None, item.xc)]
     rows = []
-    for item in entries(symbol, xc):
+    for item in (*entries(symbol, xc), *own):
         cutoff = cutoff_row(item)
-        rows.append({"symbol": item.symbol, "name": item.name, "valence": item.charge, "xc": item.xc, "default": item.plain,
-                     "cutoff_ha": None if cutoff.energy is None else cutoff.energy / HARTREE_EV, "cutoff_ev": cutoff.energy,
-                     "cutoff_kind": cutoff.kind, "source": item.source})
+        rows.append({"symbol": item.symbol, "name": item.name, "selector": item.selector, "set": getattr(item, "collection", "") or ("" if item in own else "gth"),
+                     "valence": item.charge, "xc": item.xc, "default": item.plain, "cutoff_ha": None if cutoff.energy is None else cutoff.energy / HARTREE_EV,
+                     "cutoff_ev": cutoff.energy, "cutoff_kind": cutoff.kind, "nlcc": item.has_core, "relativity": item.relativity, "licence": item.licence,
+                     "source": item.source, "sha256": item.sha256})
     return rows
 
 
-def choices(symbol: str, xc: str | None = None) -> list[dict]:
+def choices(symbol: str, xc: str | None = None, library: str = "gth") -> list[dict]:
     """What a user can choose for an element, best first: rows with name (shown), selector (what `pseudos` takes), valence, xc, licence, cutoff (eV or None),
-    cutoff_kind ("scanned", "hint", "unknown"), nlcc, relativity, source, default (whether the plain library means it) and hint, one sentence for people."""
+    cutoff_kind ("scanned", "hint", "unknown"), nlcc, relativity, source, default (whether `library` means it) and hint, one sentence for people."""
+    wanted = None if xc is None else made_for(xc)
     rows = []
-    for item in entries(symbol):
+    for item in (*entries(symbol), *folder.entries(symbol)):
         row = cutoff_row(item)
+        default = item.plain if library == "gth" else item.selector.partition(":")[0] == library
         rows.append({"symbol": symbol, "name": item.name, "selector": item.selector, "valence": item.charge, "xc": item.xc, "licence": item.licence,
                      "cutoff": row.energy, "cutoff_kind": row.kind, "nlcc": item.has_core, "relativity": item.relativity, "source": item.source,
-                     "default": item.plain and xc in (None, item.xc), "hint": _hint(item, row, xc)})
-    rows.sort(key=lambda row: (xc is not None and row["xc"] != xc, not row["default"], row["cutoff"] or 1e9))
+                     "default": default and wanted in (None, item.xc), "hint": _hint(item, row, wanted)})
+    rows.sort(key=lambda row: (wanted is not None and row["xc"] != wanted, not row["default"], row["cutoff"] or 1e9))
     return rows
 
 

@@ -26,7 +26,8 @@ import numpy as np
 from solvers.core.paths import resource
 from solvers.core.units import BOHR_ANGSTROM, HARTREE_EV, HARTREE_PER_BOHR3_GPA
 
-from .library import default_cutoff, entries, entry, find
+from .entry import Entry
+from .library import default_cutoff, entries, entry, live
 
 ERROR = 5.0  # meV per valence electron
 PRESSURE = 0.3  # GPa
@@ -57,10 +58,10 @@ class Curve:
     slope: np.ndarray
 
 
-def curve(symbol: str, xc: str, name: str, wavenumber: float = WAVENUMBERS[0]) -> Curve:
+def curve(item: Entry, wavenumber: float = WAVENUMBERS[0]) -> Curve:
     """The convergence curve of an entry from the free atom, at whole hartrees from 2 to the end of the basis."""
     from solvers.dft.atom import radial_weights, self_consistent
-    atom = self_consistent(find(symbol, xc, name), wavenumber)
+    atom = self_consistent(live(item), wavenumber)
     weight = radial_weights()
     cutoff = np.arange(2.0, math.floor(0.9 * wavenumber**2 / 2))
     logarithm = np.log(cutoff)
@@ -98,13 +99,12 @@ def pressure(slope: np.ndarray | float, volume_angstrom3: float) -> np.ndarray |
     return 2 / 3 * slope / (volume_angstrom3 / BOHR_ANGSTROM**3) * HARTREE_PER_BOHR3_GPA
 
 
-def recommend(symbol: str, xc: str, name: str) -> dict:
+def recommend(item: Entry) -> dict:
     """The row of cutoffs.json for an entry: recommended cutoff (Ha) with error and pressure there, the cutoff that energies alone need, and the criterion."""
-    charge = find(symbol, xc, name).charge
     for wavenumber in WAVENUMBERS:
-        found = curve(symbol, xc, name, wavenumber)
-        error = found.error * HARTREE_EV * 1e3 / charge
-        push = pressure(found.slope, volume(symbol))
+        found = curve(item, wavenumber)
+        error = found.error * HARTREE_EV * 1e3 / item.charge
+        push = pressure(found.slope, volume(item.symbol))
         # the last cutoff at which a limit is broken decides, so that an accidental dip does not count; beyond the noise of the tail nothing is broken
         for_energy, for_both = error > ERROR, (error > ERROR) | (push > PRESSURE)
         if not for_both[-1]:
@@ -115,7 +115,7 @@ def recommend(symbol: str, xc: str, name: str) -> dict:
     only = int(np.nonzero(for_energy)[0][-1]) + 1 if for_energy.any() else 0
     return {"cutoff_ha": float(found.cutoff[first]), "kind": "scanned", "error_mev_per_electron": round(float(error[first]), 4),
             "pressure_gpa": round(float(push[first]), 4),
-            "energy_cutoff_ha": float(found.cutoff[only]), "volume_ang3": volume(symbol), "reason": "free atom in spherical waves"}
+            "energy_cutoff_ha": float(found.cutoff[only]), "volume_ang3": volume(item.symbol), "reason": "free atom in spherical waves"}
 
 
 def scan(path: Path, symbols: list[str]) -> None:
@@ -126,7 +126,7 @@ def scan(path: Path, symbols: list[str]) -> None:
         known = data.get("entries", {})
         if (symbols and item.symbol not in symbols) or (not symbols and key in known):
             continue
-        known[key] = {**recommend(item.symbol, item.xc, item.name), "sha256": item.sha256}
+        known[key] = {**recommend(item), "sha256": item.sha256}
         order = {f"{other.symbol} {other.name}": place for place, other in enumerate(entries())}
         data = {**data, "criterion": {"error_mev_per_electron": ERROR, "pressure_gpa": PRESSURE,
                               "method": "solvers/dft/pseudo/scan.py: free pseudo-atom, Slater + PW92"},

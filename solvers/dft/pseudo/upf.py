@@ -21,7 +21,7 @@ from .headers import cutoff_hint, functional_of_upf, licence_of
 
 _HINT = "Restore the file, or take it from its source again."
 _CUT = 6.0  # bohr, where local potential and core density of healthy files have ended
-_TAIL = 5e-5  # Ha bohr: r v + Z below which the tail has ended
+_TAIL = 1.5e-4  # Ha bohr: r v + Z below which the tail has ended
 _LAST = 10.0  # bohr, for files with long tails
 _MOST = 100  # projectors, orbitals
 
@@ -189,7 +189,7 @@ def _local_end(r: np.ndarray, screened: np.ndarray, reach: float) -> tuple[int, 
         return int(np.searchsorted(r, radius - 1e-9))
 
     for radius in np.arange(max(_CUT, reach), _LAST, 0.5):
-        window = np.abs(screened[points(radius - 0.5):points(radius)])
+        window = np.abs(screened[points(radius - 0.25):points(radius)])
         if window.size and window.max() < _TAIL:
             end = points(radius)
             beyond = np.abs(screened[end:points(_LAST)])
