@@ -520,6 +520,16 @@ COMMANDS: tuple[Command, ...] = (
         separate=True,
     ),
     Command(
+        "calculate.dos",
+        mark("Density of states…"),
+        "calculate",
+        lambda window: window.prepare("dos"),
+        "",
+        mark("Density of states, projected on atoms and shells"),
+        "chart",
+        has_structure,
+    ),
+    Command(
         "calculate.phonons",
         mark("Phonons…"),
         "calculate",
@@ -560,6 +570,16 @@ COMMANDS: tuple[Command, ...] = (
         "deck",
         has_material,
         toolbar=True,
+    ),
+    Command(
+        "results.plots",
+        mark("Plots in a window of their own"),
+        "results",
+        lambda window: window.show_result("plots"),
+        "",
+        mark("Show the plots in a window of their own, or bring them back"),
+        "chart",
+        lambda session: session.outcome.result() is not None,
     ),
     Command(
         "results.surface",

@@ -1,4 +1,4 @@
-"""Editors of single parameters where a line of text is not good enough. Each speaks like a `QLineEdit` (`text`, `setText`, `textEdited`): forms need no cases."""
+"""Editors of single parameters where a line of text is not good enough. Each speaks like a `QLineEdit` (`text`, `setText`, `textEdited`)."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ class SmearingEdit(QWidget):
         for name, text in KINDS.items():
             self.kind.addItem(tr(text), name)
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.kind.setMinimumContentsLength(8)
+        self.kind.setMinimumContentsLength(5)
         self.width_edit = QLineEdit(self)
-        self.width_edit.setFixedWidth(64)
+        self.width_edit.setFixedWidth(52)
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.kind, 1)

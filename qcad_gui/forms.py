@@ -260,7 +260,7 @@ class ParamsForm(QWidget):
         error.setWordWrap(True)
         error.hide()
         field.widget.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        field.widget.setMinimumWidth(90)
+        field.widget.setMinimumWidth(max(90, field.widget.minimumSizeHint().width()) if info.name in editors.INLINE else 90)
         grid.addWidget(label, row, 0)
         grid.addWidget(field.widget, row, 1)
         if self._dialogs and info.name in editors.DIALOGS:

@@ -44,6 +44,26 @@ _HIDDEN = (
     "kpoint_weights",
     "stiffness_covariance",
     "stiffness_error",
+    "kpath",
+    "distance",
+    "labels",
+    "dos",
+    "integrated_dos",
+    "projected",
+    "projections",
+    "phonon_frequencies",
+    "phonon_kpath",
+    "phonon_distance",
+    "phonon_dos",
+    "phonon_dos_frequencies",
+    "temperatures",
+    "helmholtz_energy",
+    "internal_energy",
+    "entropy",
+    "heat_capacity",
+    "force_constants",
+    "primitive_cell",
+    "primitive_numbers",
 )
 MANY = 400  # components shown of one array; the CSV has all of them
 
@@ -78,7 +98,8 @@ class Row:
 
 def rows(result: Result) -> list[Row]:
     """The rows of a result, most telling first; pascals are shown in GPa."""
-    names = [name for name in (*_ORDER, *result.values) if name in result.values and name not in _HIDDEN]
+    hidden = {*_HIDDEN, *(("energies",) if "dos" in result.values else ())}
+    names = [name for name in (*_ORDER, *result.values) if name in result.values and name not in hidden]
     return [_row(name, result.values[name], _error_of(name, result)) for name in dict.fromkeys(names)]
 
 

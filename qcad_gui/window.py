@@ -34,6 +34,7 @@ PANELS: dict[str, tuple[str, Any]] = {
     "display": ("display:DisplayPanel", _RIGHT),
     "jobs": ("jobs:JobsPanel", _BOTTOM),
     "results": ("results:ResultsPanel", _BOTTOM),
+    "plots": ("plots:PlotsPanel", _BOTTOM),
     "timeline": ("timeline:TimelinePanel", _BOTTOM),
     "python": ("python:PythonPanel", _BOTTOM),
 }
@@ -54,8 +55,12 @@ DIALOGS: dict[str, str] = {
     "plugins": "plugins:PluginsDialog",
     "about": "about:AboutDialog",
 }
+#: least size of a panel in a window of its own
+_FLOATING = (900, 600)
 #: dialogs whose preview is in the scene
 _BESIDE = ("builder", "edit_atoms")
+#: tasks whose results are curves first of all
+_CURVES = ("bands", "dos", "phonons")
 #: what stands beside the icon in the toolbar
 _SHORT = {
     "file.open": mark("Open"),
@@ -185,6 +190,7 @@ class MainWindow(QMainWindow):
                 dock.setWidget(panel)
             if side is not _LEFT:  # the tabs name them already
                 dock.setTitleBarWidget(QWidget(dock))
+                dock.topLevelChanged.connect(lambda floats, dock=dock: dock.setTitleBarWidget(None if floats else QWidget(dock)))
             self.addDockWidget(side, dock)
             if side in last:
                 self.tabifyDockWidget(last[side], dock)
@@ -340,6 +346,8 @@ class MainWindow(QMainWindow):
         self.pages.setCurrentWidget(self.scene_page)
         if node.kind == "material":
             self.show_panel("results")
+        elif node.kind == "run" and isinstance(node.payload, dict) and node.payload.get("task") in _CURVES:
+            self.show_panel("plots")
 
     def _restore(self) -> None:
         geometry, state = self.session.settings.window()
@@ -408,6 +416,17 @@ class MainWindow(QMainWindow):
         self.docks[name].raise_()
         self.panels[name].now()
 
+    def float_panel(self, name: str) -> None:
+        """Give a panel a window of its own, or bring it back."""
+        dock = self.docks[name]
+        floats = not dock.isFloating()
+        dock.setFloating(floats)
+        if floats:
+            dock.resize(max(dock.width(), _FLOATING[0]), max(dock.height(), _FLOATING[1]))
+            place = self.geometry().center() - dock.rect().center()
+            dock.move(max(place.x(), 0), max(place.y(), 0))
+        self.show_panel(name)
+
     def prepare(self, task: str) -> None:
         """Open the form of a task."""
         self.pages.setCurrentWidget(self.scene_page)
@@ -426,6 +445,8 @@ class MainWindow(QMainWindow):
             self.panels["results"].export_csv()
         elif what == "deck":
             self.open_dialog("deck")
+        elif what == "plots":
+            self.float_panel("plots")
         elif what == "structure":
             session.attempt(session.outcome.use_structure)
         else:

@@ -1,0 +1,118 @@
+"""Curves of results: what is drawn are the result's numbers on the right zero, linked axes, crosshair, files."""
+from __future__ import annotations
+
+import csv
+
+import numpy as np
+import pytest
+from PySide6.QtCore import QPoint
+
+from qcad_gui import spectra
+from solvers.core.job import Result
+from solvers.core.units import BOLTZMANN_EV, THZ_MEV
+
+
+def bands_result(spins=1, metal=False):
+    """Two parabolas with a gap of 1 eV between k = 0 and the end of a path of two pieces."""
+    k = np.linspace(0, 0.5, 11)
+    kpath = np.concatenate([np.stack([k, 0 * k, 0 * k], -1), np.stack([0 * k + 0.5, 0.5 + k / 2, 0 * k], -1)])
+    distance = np.concatenate([k, 0.5 + k])
+    levels = np.stack([5.0 - distance**2, 6.0 + (distance - 1.0) ** 2], -1)[None].repeat(spins, 0)
+    labels = np.array([["0", "Γ"], ["10", "U"], ["11", "K"], ["21", "W_2"]])
+    values = {"kpath": kpath, "distance": distance, "eigenvalues": levels, "fermi_energy": 5.4, "labels": labels}
+    if not metal:
+        values |= {"band_edges": np.array([5.0, 6.0]), "band_gap": 1.0, "direct_gap": 1.25}
+    return Result(values, settings={"gap_kind": "metal" if metal else "indirect"})
+
+
+def dos_result():
+    energies = np.linspace(0, 10, 101)
+    total = np.exp(-((energies - 4) ** 2))
+    return Result({"energies": energies, "dos": total[None], "projected": np.stack([0.7 * total, 0.3 * total])[:, None],
+                   "projections": np.array(["0 Si 3s", "0 Si 3p"]), "dos_fermi_energy": 5.4})
+
+
+def test_the_line_of_all_bands_breaks_where_the_path_does():
+    bands = spectra.bands_of(bands_result())
+    assert bands.breaks == (11,) and bands.labels == ((0.0, "Γ"), (0.5, "U|K"), (1.0, "W₂"))
+    x, y = bands.line(0, zero=5.0)
+    assert np.isnan(x[11]) and np.isnan(x[-1]) and len(x) == 2 * 24
+    assert np.nanmin(np.where(y > 0.5, y, np.nan)) == pytest.approx(1.0) and y[0] == pytest.approx(0.0)
+    assert bands.nearest(0.0, 6.5) == (0, 0, 1)
+    places, energies = bands.at_edges()
+    assert 0.0 in places and 1.0 in places and set(energies) == {5.0, 6.0}
+    assert "1.000" in bands.gap and "1.250" in bands.gap
+
+
+def node_of(session, result, task, job, parent):
+    session.jobs.results[job] = result
+    return session.add("run", task, {"job": job, "task": task}, parent=parent)
+
+
+@pytest.fixture
+def shown(session, silicon, window, qtbot):
+    """The plots of a band structure with a density of states of the same structure."""
+    root = session.add("structure", "Si2", silicon)
+    node_of(session, dos_result(), "dos", "job-dos", root)
+    node_of(session, bands_result(), "bands", "job-bands", root)
+    window.resize(1500, 1100)
+    panel = window.panels["plots"]
+    qtbot.waitUntil(lambda: panel.bands is not None and panel.density is not None and panel.isVisible(), timeout=10_000)
+    return panel
+
+
+def test_bands_find_the_density_of_states_beside_them_and_share_the_axis(shown, session, qtbot, tmp_path, calm):
+    view = shown.view
+    assert shown.zero.currentData() == "edge" and view.zero == 5.0
+    view.left.setYRange(-3, 2, padding=0)
+    assert view.right.viewRange()[1] == pytest.approx([-3, 2])
+    view.right.setYRange(-1, 1, padding=0)
+    assert view.left.viewRange()[1] == pytest.approx([-1, 1])
+    at = view.mapFromScene(view.left.sceneBoundingRect().center())
+    qtbot.mouseMove(view.viewport(), QPoint(5, 5))
+    view._moved(view.mapToScene(at))
+    assert "band" in shown.words.text() and "k = (" in shown.words.text() and "states" in shown.words.text()
+    shown.zero.setCurrentIndex(shown.zero.findData("fermi"))
+    assert view.zero == 5.4
+    shown.parts.menu().actions()[0].setChecked(False)
+    assert view.hidden_parts == {"0 Si 3s"}
+    shown.export_csv(str(tmp_path / "out.csv"))
+    shown.export_picture(str(tmp_path / "out.png"))
+    calm(session)
+    rows = list(csv.reader(line for line in (tmp_path / "out-bands.csv").read_text().splitlines() if not line.startswith("#")))
+    assert rows[0][:3] == ["distance_1/A", "label", "k1"] and float(rows[1][5]) == 5.0 and len(rows) == 23
+    rows = list(csv.reader(line for line in (tmp_path / "out-dos.csv").read_text().splitlines() if not line.startswith("#")))
+    assert rows[0] == ["energy_eV", "total", "0 Si 3s", "0 Si 3p"] and len(rows) == 102
+    assert (tmp_path / "out.png").stat().st_size > 5000
+    shown.beside.setCurrentIndex(shown.beside.findData(""))
+    qtbot.waitUntil(lambda: shown.density is None)
+
+
+def test_a_metal_has_its_fermi_energy_and_spins_two_lines(session, silicon, window, qtbot):
+    root = session.add("structure", "Si2", silicon)
+    node_of(session, bands_result(spins=2, metal=True), "bands", "job-metal", root)
+    panel = window.panels["plots"]
+    qtbot.waitUntil(lambda: panel.bands is not None, timeout=10_000)
+    assert panel.zero.currentData() == "fermi" and len(panel.bands.levels) == 2 and panel.bands.gap == "metal: no gap"
+
+
+def test_vibrations_have_units_and_heat(session, silicon, window, qtbot):
+    root = session.add("structure", "Si2", silicon)
+    q = np.linspace(0, 0.5, 5)
+    values = {"phonon_frequencies": np.stack([q, 2 * q], -1), "phonon_distance": q, "phonon_kpath": np.stack([q, 0 * q, 0 * q], -1),
+              "phonon_dos_frequencies": q, "phonon_dos": q, "temperatures": np.array([0.0, 300.0]), "heat_capacity": np.array([0.0, 6 * BOLTZMANN_EV]),
+              "primitive_numbers": np.array([14, 14])}
+    node_of(session, Result(values, settings={"labels": [[0, "GAMMA"], [4, "X"]], "breaks": []}), "phonons", "job-ph", root)
+    panel = window.panels["plots"]
+    qtbot.waitUntil(lambda: panel.heat is not None and panel.heat_plot.isVisible(), timeout=10_000)
+    panel.unit.setCurrentIndex(panel.unit.findData("meV"))
+    assert panel.view.factor == THZ_MEV and "meV" in panel.view.axis_name and panel.bands.labels[0] == (0.0, "Γ")
+    curve = panel.heat_plot.getPlotItem().listDataItems()[0]
+    assert curve.yData[-1] == pytest.approx(6.0), "heat capacity in units of k_B"
+
+
+def test_plots_get_a_window_of_their_own_and_come_back(shown, window, qtbot):
+    window.run_command("results.plots")
+    assert window.docks["plots"].isFloating() and shown.isVisible()
+    window.run_command("results.plots")
+    assert not window.docks["plots"].isFloating()
