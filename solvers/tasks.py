@@ -35,7 +35,20 @@ TASKS: dict[str, Task] = {
     for task in (
         Task("scf", "Self-consistent energy, forces and stress (plane-wave DFT)", "solvers.dft.params:DFTParams", "solvers.dft.tasks_scf:scf", ("structure",)),
         Task("dos", "Density of states, projected on atoms and shells", "solvers.dft.params_electrons:DosParams", "solvers.dft.tasks_dos:dos", ("structure",)),
-        Task("bands", "Band structure along a path, gaps, effective masses", "solvers.dft.params_electrons:BandsParams", "solvers.dft.tasks_bands:bands", ("structure",)),
+        Task(
+            "converge",
+            "Cutoff, k-mesh and smearing a crystal needs, with cost and error",
+            "solvers.dft.params_electrons:ConvergeParams",
+            "solvers.dft.tasks_converge:converge",
+            ("structure",),
+        ),
+        Task(
+            "bands",
+            "Band structure along a path, gaps, effective masses",
+            "solvers.dft.params_electrons:BandsParams",
+            "solvers.dft.tasks_bands:bands",
+            ("structure",),
+        ),
         Task("relax", "Relax atoms and cell", "solvers.md.params:RelaxParams", "solvers.md.minimise:relax", ("structure", "calculator")),
         Task(
             "elastic",
@@ -50,6 +63,13 @@ TASKS: dict[str, Task] = {
             "solvers.phonons.params:PhononParams",
             "solvers.phonons.task:phonons",
             ("structure", "calculator"),
+        ),
+        Task(
+            "dielectric",
+            "Dielectric tensor and Born charges of an insulator",
+            "solvers.dft.response.params:DielectricParams",
+            "solvers.dft.response.task:dielectric",
+            ("structure",),
         ),
         Task("md", "Molecular dynamics", "solvers.md.params:MDParams", "solvers.md.dynamics:run", ("structure", "calculator")),
         Task("train", "Fit a force field to labelled frames", "solvers.mlff.params:TrainParams", "solvers.mlff.training:run", ("train", "test")),

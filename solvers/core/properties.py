@@ -115,6 +115,18 @@ _ROWS = (
     ("d_band_width", "eV", ("D", "S"), "their standard deviation"),
     ("d_band_share", "1", ("D", "S"), "share of the d states that the computed bands hold"),
     ("spilling", "1", (), "share of the occupied states outside the span of the atomic orbitals"),
+    ("ladder_stages", "1", ("R",), "what each calculation of a convergence study was for: cutoff, mesh, check, smearing"),
+    ("ladder_cutoffs", "eV", ("R",), "their cutoffs"),
+    ("ladder_meshes", "1", ("R", 3), "their k-meshes"),
+    ("ladder_widths", "eV", ("R",), "their smearing widths, 0 for fixed occupations"),
+    ("ladder_energies", "eV/atom", ("R",), "their energies at zero smearing"),
+    ("ladder_forces", "eV/Å", ("R", "N", 3), "their forces"),
+    ("ladder_pressures", "GPa", ("R",), "their pressures"),
+    ("ladder_seconds", "s", ("R",), "their estimated cost"),
+    ("proposed_mesh", "1", (3,), "k-mesh proposed"),
+    ("proposed_errors", "eV/atom, eV/Å, GPa", (3,), "estimated errors of energy, forces and pressure at the proposed settings"),
+    ("proposed_seconds", "s", (), "estimated cost of one calculation with them"),
+    ("smearing_energies", "eV, eV/atom", ("W", 2), "smearing width and energy at zero smearing"),
     ("mass_directions", "1", ("directions", 3), "Cartesian directions"),
 )
 PROPERTIES: dict[str, Property] = {row[0]: Property(*row) for row in _ROWS}

@@ -37,12 +37,13 @@ class Gap:
 METAL = Gap(0.0, None, None, 0.0, None)
 
 
-def band_gap(eigenvalues: np.ndarray, kpoints: np.ndarray, fermi_energy: float) -> Gap:
-    """The gap at the Fermi energy of eigenvalues (S, K, B) at kpoints (K, 3): a metal where the number of bands below it changes along the points.
+def band_gap(eigenvalues: np.ndarray, kpoints: np.ndarray, fermi_energy: float | np.ndarray) -> Gap:
+    """The gap at the Fermi energy (one, or one per spin) of eigenvalues (S, K, B) at kpoints (K, 3): a metal where the number of bands below it changes along
+    the points.
 
     Bands must be sorted. In a half-metal one spin has no gap, hence neither has the crystal.
     """
-    counts = (eigenvalues < fermi_energy).sum(-1)  # (S, K)
+    counts = (eigenvalues < np.reshape(fermi_energy, (-1, 1, 1))).sum(-1)  # (S, K)
     filled = counts[:, 0]
     if (counts != filled[:, None]).any() or (filled == 0).all() or (filled >= eigenvalues.shape[2]).any():
         return METAL

@@ -18,6 +18,7 @@ from .calculation import Calculation, build
 from .eigen.davidson import Bands, davidson
 from .parallel import Workers
 from .plan import Plan
+from .plan_terms import add_terms
 from .problem import Problem
 from .start import initial_orbitals
 from .symmetry import SpaceGroup
@@ -32,32 +33,43 @@ Measure = Callable[[Problem, Batch, int, Bands], Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class FixedPotential:
-    """What fixes the Hamiltonian: the plan, the density coefficients rho (half box), the Fermi energy of the self-consistent calculation (Ha)."""
+    """What fixes the Hamiltonian: the plan, the density coefficients rho (S, …) on the half box, the unknowns of extra terms, and the Fermi energies (S,) of the
+    self-consistent calculation (Ha; two different ones where the moment is fixed)."""
 
     plan: Plan
     rho: torch.Tensor
-    fermi_energy: float
+    unknowns: tuple[torch.Tensor, ...]
+    fermi_energies: np.ndarray
     workers: Workers
 
     @classmethod
     def of(cls, calculation: Calculation) -> FixedPotential:
         """The potential of the last step of a calculation that has run."""
-        return cls(calculation.plan, calculation.ground.rho_in, calculation.ground.fermi_energy, calculation.workers)
+        return cls(calculation.plan, calculation.ground.rho_in, tuple(calculation.state.unknowns or ()),
+                   np.array(calculation.ground.fermi_energies, float).reshape(-1) * np.ones(calculation.plan.n_spin), calculation.workers)
+
+    @property
+    def fermi_energy(self) -> float:
+        """The chemical potential: the highest of both spins."""
+        return float(self.fermi_energies.max())
 
     def pack(self) -> dict[str, np.ndarray]:
         """Arrays for `unpack`."""
-        return {"fixed_rho": self.rho.cpu().numpy(), "fixed_fermi": np.array(self.fermi_energy)}
+        return {"fixed_rho": self.rho.cpu().numpy(), "fixed_fermi": self.fermi_energies,
+                **{f"fixed_unknowns_{i}": value.cpu().numpy() for i, value in enumerate(self.unknowns)}}
 
     @classmethod
     def unpack(cls, arrays: Mapping[str, np.ndarray], plan: Plan, workers: Workers) -> FixedPotential:
         """The potential that `pack` stored, for the same plan."""
-        rho = torch.from_numpy(np.array(arrays["fixed_rho"], copy=True)).to(machine.resolve(plan.params.device))
-        return cls(plan, rho, float(arrays["fixed_fermi"]), workers)
+        def tensor(name: str) -> torch.Tensor:
+            return torch.from_numpy(np.array(arrays[name], copy=True)).to(machine.resolve(plan.params.device))
+        count = sum(name.startswith("fixed_unknowns_") for name in arrays)
+        return cls(plan, tensor("fixed_rho"), tuple(tensor(f"fixed_unknowns_{i}") for i in range(count)), np.array(arrays["fixed_fermi"]), workers)
 
     @property
     def n_spins(self) -> int:
         """1, or 2 with spin polarisation."""
-        return 1
+        return self.plan.n_spin
 
     def problem(self, kpoints: np.ndarray, sphere_at: np.ndarray | None = None) -> Problem:
         """The problem at `kpoints` (K, 3) fractional, potential in place, no symmetry. sphere_at: every point takes the plane waves of this one."""
@@ -71,7 +83,8 @@ class FixedPotential:
             basis = Basis(basis.cell, basis.cutoff, points, basis.weights, basis.grid.shape, device=basis.device, batch_size=basis.batch_size, real_gamma=False,
                           spheres=[Sphere(point, miller) for point in points])
             problem = Problem(problem.model, basis, self.workers)
-        problem.set_density(self.rho)
+            add_terms(problem, here)
+        problem.set_density(self.rho, self.unknowns)
         return problem
 
     def chunks(self, n_kpoints: int, n_bands: int) -> Iterator[slice]:
@@ -113,15 +126,15 @@ def converged_bands(problem: Problem, batch: Batch, spin: int, n_bands: int, tol
     if n_bands > room:
         raise SetupError(f"{n_bands} bands were asked for and there are {room} plane waves.", hint="Ask for fewer empty bands or raise the cutoff.")
     total = min(n_bands + max(3, n_bands // 8), room) if start is None else start.shape[1]
-    X = initial_orbitals(problem, batch, total) if start is None else start.expand(len(batch), -1, -1).contiguous()
+    X = initial_orbitals(problem, batch, total, spin) if start is None else start.expand(len(batch), -1, -1).contiguous()
     weights = torch.zeros(len(batch), total, dtype=torch.float64, device=batch.device)
     weights[:, :n_bands] = 1.0
     worst = np.inf
     for _ in range(_VISITS):
-        bands = davidson(problem.hamiltonian, batch, X, expansions=_EXPANSIONS, tolerance=0.5 * tolerance, weights=weights)
+        bands = davidson(problem.hamiltonian, batch, X, expansions=_EXPANSIONS, tolerance=0.5 * tolerance, weights=weights, spin=spin)
         X, e = bands.orbitals, bands.eigenvalues
         # the solver tells the residuals it began with; one application more tells those it ended with
-        _, norms = problem.hamiltonian.residuals(batch, X, problem.hamiltonian.apply(batch, X), e)
+        _, norms = problem.hamiltonian.residuals(batch, X, problem.hamiltonian.apply(batch, X, spin=spin), e)
         worst = float(norms[:, :n_bands].max())
         if worst < tolerance:
             return Bands(X, e, norms)

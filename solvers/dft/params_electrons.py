@@ -35,3 +35,18 @@ class DosParams(DFTParams):
     empty_bands: int | None = param(None, low=0, high=10000, group="states", help="bands above the filled ones; empty = a half more than filled, at least 4")
     band_tolerance: float = param(1e-4, unit="eV", low=1e-9, high=0.1, group="states", advanced=True,
                                   help="residual norm left in every band: an upper bound of the error of its eigenvalue")
+
+
+@dataclass(frozen=True)
+class ConvergeParams(DFTParams):
+    """Which cutoff, k-mesh and smearing a crystal needs. The keywords of `DFT(...)` say what is calculated; `cutoff` and `kpts` are where the ladders begin."""
+
+    energy_error: float = param(2e-3, unit="eV/atom", low=1e-6, high=0.5, group="goal", help="error allowed in the energy")
+    force_error: float = param(0.01, unit="eV/Å", low=1e-6, high=1.0, group="goal", help="error allowed in any force component")
+    pressure_error: float = param(0.2, unit="GPa", low=1e-4, high=50.0, group="goal", help="error allowed in the pressure")
+    cutoff_factor: float = param(1.15, low=1.02, high=2.0, group="ladder", advanced=True, help="ratio of neighbouring cutoffs")
+    spacing_factor: float = param(0.8, low=0.4, high=0.97, group="ladder", advanced=True, help="ratio of neighbouring k-point spacings")
+    vary_smearing: bool = param(True, group="ladder", help="also compare smearing widths")
+    rattle: float = param(0.0, unit="Å", low=0.0, high=0.3, group="ladder",
+                          help="displace atoms at random by about this, so that forces are tested where symmetry makes them zero")
+    max_rungs: int = param(12, low=3, high=40, group="ladder", advanced=True, help="most cutoffs and most meshes to try")

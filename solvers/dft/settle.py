@@ -34,7 +34,7 @@ def settle(plan: Plan, threads: Workers, resume: State | None, share: float = 0.
         logs = np.log10([max(state.accuracies[0], 1e-300), max(min(state.accuracies), 1e-300), goal])
         done = float(np.clip((logs[0] - logs[1]) / max(logs[0] - logs[2], 1e-9), 0.0, 1.0))
         yield Step("scf", step.n, {"free_energy": step.free_energy * HARTREE_EV, "energy_error": step.accuracy * HARTREE_EV,
-                                   "fermi_energy": step.fermi_energy * HARTREE_EV},
+                                   "fermi_energy": step.fermi_energy * HARTREE_EV, **({"magmom": step.moment} if plan.n_spin == 2 else {})},
                    state=lambda: pack(state), text="; ".join(filter(None, (opening if step.n == first + 1 else "", step.text))), progress=share * done)
     return calculation
 
@@ -54,8 +54,7 @@ class Settled:
     @classmethod
     def after(cls, calculation: Calculation) -> Settled:
         """What a calculation that has run leaves."""
-        levels = calculation.ground.eigenvalues.cpu().numpy()
-        return cls(FixedPotential.of(calculation), levels.reshape(-1, *levels.shape[-2:]), calculation.energy_at_zero, calculation.energies.free,
+        return cls(FixedPotential.of(calculation), calculation.ground.eigenvalues.cpu().numpy(), calculation.energy_at_zero, calculation.energies.free,
                    calculation.ground.converged, calculation.state.step, notes(calculation))
 
     def pack(self) -> State:
@@ -73,8 +72,7 @@ class Settled:
     @property
     def n_filled(self) -> int:
         """Most bands below the Fermi energy at any point of the mesh, at least those that hold all electrons."""
-        plan = self.fixed.plan
-        return max(int(np.ceil(plan.n_electrons / 2 - 1e-9)), int((self.levels < self.fixed.fermi_energy).sum(-1).max()))
+        return max(int(np.ceil(self.fixed.plan.n_electrons / 2 - 1e-9)), int((self.levels < self.fixed.fermi_energies[:, None, None]).sum(-1).max()))
 
     def n_bands(self, empty: int | None) -> int:
         """Bands to compute: the filled ones and `empty` more (None: half as many again, at least 4)."""

@@ -30,8 +30,8 @@ def bands(params: BandsParams, inputs: Mapping[str, Any], *, resume: State | Non
     The k-points are fractions of the reciprocal cell of `Result.structure`: the given structure, or its primitive cell (`cell="primitive"`).
     """
     structure, params, remarks = _cell(Structure.coerce(inputs["structure"]), params)
-    path = band_path(structure, params.path, params.path_spacing, params.magmoms)
     plan = make_plan(structure, params)
+    path = band_path(structure, params.path, params.path_spacing, None if plan.n_spin == 1 else tuple(plan.moments))
     refuse_unsupported(plan)
     base = yield from settled(plan, workers(), resume, 0.4)
     work = _Work(params, path, remarks, base, Sampling(base, path.kpoints, base.n_bands(params.empty_bands), params.band_tolerance / HARTREE_EV, resume=resume))
@@ -46,9 +46,13 @@ def _cell(structure: Structure, params: BandsParams) -> tuple[Structure, BandsPa
     require_calculable(structure, periodic=True)
     if params.cell == "given":
         return structure, params, ()
-    small, magmoms = primitive(structure, params.magmoms)
+    if params.charge:
+        return structure, params, ()
+    plan = make_plan(structure, params)
+    small, magmoms = primitive(structure, None if plan.n_spin == 1 else tuple(plan.moments))
     if small is structure:
         return structure, params, ()
+    total = None if params.total_moment is None else params.total_moment * len(small) / len(structure)
     if params.grid is not None:
         raise SetupError("grid was given for a cell that is a supercell of its primitive cell.", hint="Leave grid out, or choose cell = given.")
     # the same density of k-points: the coarsest axis of the given mesh decides
@@ -57,7 +61,7 @@ def _cell(structure: Structure, params: BandsParams) -> tuple[Structure, BandsPa
     mesh, _ = KPoints(None, float((lengths / np.array(size)).min())).mesh(small.cell)
     remark = (f"Calculated in the primitive cell of {len(small)} atoms instead of the {len(structure)} given (no folded bands), "
               f"with {'x'.join(map(str, mesh))} k-points.")
-    return small, replace(params, kpts=KPoints(mesh, None, shift), magmoms=magmoms), (remark,)
+    return small, replace(params, kpts=KPoints(mesh, None, shift), magmoms=magmoms, total_moment=total), (remark,)
 
 
 @dataclass
@@ -80,9 +84,9 @@ class _Work:
     @property
     def gap(self) -> Gap:
         """The gap over path and mesh."""
-        mesh, fermi = self.base.levels, self.base.fixed.fermi_energy
+        mesh, fermi = self.base.levels, self.base.fixed.fermi_energies
         depth = min(mesh.shape[2], self.found.shape[2])
-        if (mesh < fermi).sum(-1).max() >= depth:  # no empty band on the mesh: the path alone tells
+        if (mesh < fermi[:, None, None]).sum(-1).max() >= depth:  # no empty band on the mesh: the path alone tells
             return band_gap(self.found, self.path.kpoints, fermi)
         both = np.concatenate([self.found[..., :depth], mesh[..., :depth]], 1)
         return band_gap(both, np.concatenate([self.path.kpoints, self.base.fixed.plan.kpoints]), fermi)

@@ -10,9 +10,10 @@ from scipy.special import erf
 from ..core.job import Result, State, Step
 from ..core.structure import Structure
 from ..core.units import HARTREE_EV
+from .counting import channel_electrons
 from .nonscf import refuse_unsupported
 from .params_electrons import DosParams
-from .plan import make_plan
+from .plan import Plan, make_plan
 from .projections import Projector
 from .settle import Sampling, Settled, settings, settled, workers
 from .smearing import occupy
@@ -51,18 +52,17 @@ def _result(params: DosParams, base: Settled, mesh: TetrahedronMesh, found: Mapp
     edges = _edges(levels, params, method)
     per_state = 2.0 / len(levels)
     if method == "tetrahedra":
-        fermi = mesh.fermi_energy(levels, plan.n_electrons)
+        fermi = _filled(plan, levels, mesh.fermi_energy)
         states = [mesh.states(own, edges) for own in levels]
     else:
-        _, fermi, _ = occupy(levels, mesh.weights, plan.n_electrons, "gaussian", np.sqrt(2.0) * params.width, per_state)
+        fermi = _filled(plan, levels, lambda own, n: occupy(own, mesh.weights, n, "gaussian", np.sqrt(2.0) * params.width, 2.0 / len(own))[1])
         z = (edges[None, None, :] - levels[..., None]) / (np.sqrt(2.0) * params.width)
         states = list(0.5 * (1.0 + erf(z)) * mesh.weights[:, None, None])
     parts = np.diff(np.stack(states), axis=-1) * (per_state / params.interval)  # (S, K, B, E)
     count = per_state * np.stack([own.sum((0, 1)) for own in states])
-    values: dict[str, Any] = {**base.values, "dos_fermi_energy": fermi, "energies": 0.5 * (edges[1:] + edges[:-1]), "dos": parts.sum((1, 2)),
+    values: dict[str, Any] = {**base.values, "dos_fermi_energy": float(fermi.max()), "energies": 0.5 * (edges[1:] + edges[:-1]), "dos": parts.sum((1, 2)),
                               "integrated_dos": 0.5 * (count[:, 1:] + count[:, :-1]), "dos_mesh": np.array(mesh.size)}
-    at = np.searchsorted(edges, fermi) - 1
-    values["dos_at_fermi"] = values["dos"][:, at]
+    values["dos_at_fermi"] = values["dos"][np.arange(len(levels)), np.searchsorted(edges, fermi) - 1]
     if projector is not None:
         shares = shared_among_equals(found["projections"], levels)
         values |= _projected(params, projector, parts, shares)
@@ -72,6 +72,14 @@ def _result(params: DosParams, base: Settled, mesh: TetrahedronMesh, found: Mapp
            "complete_below": float(levels[..., -1].min())}
     return Result(values, converged=base.converged, structure=plan.structure, warnings=tuple(warnings),
                   settings=settings(plan, own, str(base.fixed.rho.device.type)))
+
+
+def _filled(plan: Plan, levels: np.ndarray, fermi_energy) -> np.ndarray:
+    """Fermi energy of each spin (S,): one for both, unless the total moment is fixed."""
+    if plan.n_spin == 1 or plan.total_moment is None:
+        return np.full(len(levels), fermi_energy(levels, plan.n_electrons))
+    # a channel alone counts as a crystal without spin, whose states hold two electrons
+    return np.array([fermi_energy(own[None], 2.0 * n) for own, n in zip(levels, channel_electrons(plan.n_electrons, 2, plan.total_moment), strict=True)])
 
 
 def shared_among_equals(shares: np.ndarray, levels: np.ndarray, tolerance: float = 1e-3) -> np.ndarray:
@@ -99,7 +107,8 @@ def _projected(params: DosParams, projector: Projector, parts: np.ndarray, share
     return {"projected": np.einsum("skbp,skbe->pse", summed, parts, optimize=True), "projections": np.array(names)}
 
 
-def _d_bands(projector: Projector, shares: np.ndarray, levels: np.ndarray, weights: np.ndarray, fermi: float, warnings: list[str]) -> dict[str, Any]:
+def _d_bands(projector: Projector, shares: np.ndarray, levels: np.ndarray, weights: np.ndarray, fermi: np.ndarray,
+             warnings: list[str]) -> dict[str, Any]:
     """Centre and width of the d states of every atom that has them, from the Fermi energy, per spin."""
     atoms, rows = projector.d_shells()
     if not atoms:
@@ -107,7 +116,7 @@ def _d_bands(projector: Projector, shares: np.ndarray, levels: np.ndarray, weigh
     own = np.stack([shares[..., r].sum(-1) for r in rows]) * weights[:, None]  # (D, S, K, B)
     total = own.sum((2, 3))
     centre = (own * levels).sum((2, 3)) / total - fermi
-    width = np.sqrt((own * (levels - fermi - centre[..., None, None]) ** 2).sum((2, 3)) / total)
+    width = np.sqrt((own * (levels - (fermi + centre)[..., None, None]) ** 2).sum((2, 3)) / total)
     complete = total / np.array([len(r) for r in rows])[:, None]
     if complete.min() < _COMPLETE:
         warnings.append(f"The computed bands hold only {complete.min():.0%} of the d states of atom {atoms[int(complete.min(1).argmin())]}: "
@@ -115,7 +124,7 @@ def _d_bands(projector: Projector, shares: np.ndarray, levels: np.ndarray, weigh
     return {"d_band_atoms": np.array(atoms), "d_band_centre": centre, "d_band_width": width, "d_band_share": complete}
 
 
-def _spilling(shares: np.ndarray, levels: np.ndarray, weights: np.ndarray, fermi: float) -> float:
+def _spilling(shares: np.ndarray, levels: np.ndarray, weights: np.ndarray, fermi: np.ndarray) -> float:
     """Share of the occupied states outside the span of the atomic orbitals."""
-    filled = (levels < fermi) * weights[:, None]
+    filled = (levels < fermi[:, None, None]) * weights[:, None]
     return float(1.0 - (shares.sum(-1) * filled).sum() / filled.sum())

@@ -34,8 +34,7 @@ def crystal():
 
 
 def scf_levels(calculation):
-    levels = calculation.ground.eigenvalues.numpy()
-    return levels.reshape(-1, *levels.shape[-2:])
+    return calculation.ground.eigenvalues.numpy()
 
 
 def test_mesh_points_give_the_self_consistent_eigenvalues(crystal):
@@ -61,7 +60,7 @@ class Empty(FixedPotential):
     def problem(self, kpoints, sphere_at=None):
         problem = super().problem(kpoints, sphere_at)
         problem.hamiltonian.D.zero_()
-        problem.hamiltonian.set_potential(0.0 * problem.grid.to_real(problem.v_local).expand(self.n_spins, *problem.grid.shape).squeeze(0))
+        problem.hamiltonian.set_potential(0.0 * problem.grid.to_real(problem.v_local)[None])
         return problem
 
 
@@ -91,6 +90,21 @@ def test_one_set_of_plane_waves_makes_bands_smooth(crystal):
     rough = np.abs(np.diff(fixed.solve(k, 4, 1e-8)["eigenvalues"][0], n=3, axis=0)).max()
     smooth = np.abs(np.diff(fixed.solve(k, 4, 1e-8, sphere_at=k[4])["eigenvalues"][0], n=3, axis=0)).max()
     assert smooth < 1e-6 < 10 * smooth + rough
+
+
+def test_both_spins_of_a_magnetic_crystal():
+    atoms = bulk("H", "sc", a=3.5)
+    params = DFTParams(cutoff=80, kpts="2x2x2", xc="LDA", smearing="fermi-dirac:0.05eV", tolerance=1e-10, device="cpu", magmoms=(1.0,))
+    calculation = Calculation(make_plan(Structure.from_atoms(atoms), params), Workers(1))
+    for _ in calculation.run():
+        pass
+    assert calculation.total_moment > 0.5
+    fixed = FixedPotential.of(calculation)
+    again = FixedPotential.unpack(fixed.pack(), fixed.plan, fixed.workers)
+    found = again.solve(calculation.plan.kpoints, 2, 1e-8)["eigenvalues"]
+    assert found.shape[0] == 2
+    np.testing.assert_allclose(found[..., :1], scf_levels(calculation)[..., :1], atol=1e-7)
+    assert (found[1, :, 0] - found[0, :, 0]).min() > 0.02  # the minority band lies higher
 
 
 def test_what_cannot_work_is_refused(crystal):

@@ -72,6 +72,14 @@ def test_copper_has_a_full_d_band_and_gaussians_agree():
     assert np.interp(two["dos_fermi_energy"], two["energies"], two["integrated_dos"][0]) == pytest.approx(11.0, abs=0.01)
 
 
+def test_spins_have_their_own_states():
+    v = run(bulk("H", "sc", a=3.5), cutoff=80, kpts="2x2x2", magmoms=(1.0,), dos_kpts="4x4x4", projections="atoms").values
+    assert v["dos"].shape[0] == 2 and v["projected"].shape[:2] == (1, 2)
+    below = v["energies"] < v["dos_fermi_energy"]
+    up, down = (v["dos"] * 0.02)[:, below].sum(1)
+    assert up + down == pytest.approx(1.0, abs=1e-3) and up - down > 0.5
+
+
 def test_task_resumes():
     task = tasks.get("dos")
     params = from_dict(task.params_class(), {**QUICK, "cutoff": 100, "kpts": "2x2x2", "smearing": "none", "dos_kpts": "5x5x5", "empty_bands": 1})
