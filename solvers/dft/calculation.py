@@ -21,6 +21,7 @@ from .magnetisation import local_moments
 from .model import Model
 from .parallel import Workers
 from .plan import Plan
+from .plan_terms import add_terms
 from .problem import Problem
 from .projectors import Species
 from .pseudo import library
@@ -43,7 +44,9 @@ def build(plan: Plan, workers: Workers) -> Problem:
                   plan.n_spin, plan.moments, plan.total_moment, plan.params.charge)
     device = machine.resolve(plan.params.device)
     basis = Basis(plan.cell, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
-    return Problem(model, basis, workers, plan.group)
+    problem = Problem(model, basis, workers, plan.group)
+    add_terms(problem, plan)
+    return problem
 
 
 def _batch_size(plan: Plan, device: str) -> int:
@@ -97,7 +100,8 @@ class Calculation:
         return (np.array_equal(self.plan.structure.numbers, other.plan.structure.numbers) and self.plan.entries == other.plan.entries
                 and self.plan.params.xc == other.plan.params.xc and self.plan.params.charge == other.plan.params.charge
                 and self.plan.n_spin == other.plan.n_spin and np.array_equal(self.plan.moments, other.plan.moments)
-                and self.plan.total_moment == other.plan.total_moment
+                and self.plan.total_moment == other.plan.total_moment and self.plan.params.hubbard == other.plan.params.hubbard
+                and self.plan.params.hubbard_projection == other.plan.params.hubbard_projection
                 and self.problem.basis.device == other.problem.basis.device)
 
     def run(self) -> Iterator[SCFStep]:

@@ -2,13 +2,13 @@
 
 With full-mesh pair densities ρ_ij(r) = ψ_jk'*(r) ψ_ik(r), N mesh points and occupations f up to 2/S for S spin channels:
     E_x = −(S a/4) (1/N) Σ_k w_k Σ_k' Σ_ij f_ik f_jk' (1/Ω) Σ_G v(k−k'+G) |ρ_ij(G)|²
-per spin channel, a the functional's fraction. The orbitals at k' come from the irreducible points by symmetry. On the FFT box of the density pair densities are
-complete; the operator is the exact derivative of this discrete energy.
+per spin channel, a the functional's fraction. The orbitals at k' come from the irreducible points by symmetry. On the FFT box of the density, pair densities
+are complete; the operator is the exact derivative of this discrete energy.
 
 The operator is replaced by the compressed one, exact on the bands it was made from (L. Lin, J. Chem. Theory Comput. 12, 2242 (2016)):
     W = V_x Φ,   −Φᴴ W = L Lᴴ,   V = −Σ |ξ⟩⟨ξ|,   ξ = W L⁻ᴴ.
-It is rebuilt when the cycle has converged with the present one. E is linear in the density matrix between rebuilds; the quadratic rest E_x[δγ] of a rebuild is the
-error that the old operator left.
+It is rebuilt when the cycle has converged with the present one. E is linear in the density matrix between rebuilds; the quadratic rest E_x[δγ] of a rebuild is
+the error that the old operator left.
 """
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from .extra import Term
 from .kernels import boxes
 from .problem import Problem
 from .site_occupations import block_weights
-from .stars import Image, images
+from .stars import images
 from .symmetry import SpaceGroup
 
 #: occupations below this (of a full band) do not enter the exchange of other bands
@@ -50,7 +50,13 @@ class ExactExchange(Term):
         #: compressed operator per block, None before the first `renew`; E_x of the orbitals it was made from
         self.xi: list[torch.Tensor] | None = None
         self.energy_of_operator = 0.0
+        self._made_from: list[torch.Tensor] = []
         self._spin_first = {(block.spin, block.batch.first): i for i, block in enumerate(problem.blocks)}
+
+    @property
+    def awaits_orbitals(self) -> bool:
+        """True before the first `renew`."""
+        return self.xi is None
 
     # ---- orbitals on the box -------------------------------------------------------------------------------------------------------
     def _image_table(self, number: int) -> tuple[torch.Tensor, torch.Tensor | None]:
@@ -182,7 +188,7 @@ class ExactExchange(Term):
         if self.xi is not None:
             error = abs(energy - self._compressed_expectation(orbitals, occupations) + self.energy_of_operator)
         self.xi = self.problem.workers.map(_compress, list(zip(orbitals, image, strict=True)))
-        self.energy_of_operator = energy
+        self.energy_of_operator, self._made_from = energy, list(orbitals)
         return error
 
     def double_counting(self) -> float:
@@ -192,6 +198,8 @@ class ExactExchange(Term):
     # ---- energy and derivatives --------------------------------------------------------------------------------------------------------
     def energy(self, ground: object) -> float:
         """E_x of the final orbitals, Ha."""
+        if len(self._made_from) == len(ground.orbitals) and all(a is b for a, b in zip(self._made_from, ground.orbitals, strict=True)):
+            return self.energy_of_operator
         occupations = ground.occupations.cpu()
         return 0.5 * self._expectation(ground.orbitals, self.image_of(ground.orbitals, occupations), occupations)
 

@@ -5,13 +5,14 @@ value there. "gygi-baldereschi": with an auxiliary g(K) = e^{−αK²} v(K),
     v(0) := N Ω/(2π)³ ∫ g d³K − Σ'_{q+G} g,       the prime leaving K = 0 out,
 N mesh points, so that a sum over the mesh is right for charges that are localised in the N cells (F. Gygi and A. Baldereschi, Phys. Rev. B 34, 4405 (1986);
 S. Massidda, M. Posternak and A. Baldereschi, Phys. Rev. B 48, 5058 (1993)). For the full range the value does not depend on α; for the short range the limit
-α → 0 is taken, v(0) = π/ω² − N Ω Σ_{R≠0} erfc(ωR)/R over the lattice of N cells. "spherical": v is cut off at the radius of a sphere with the volume of N cells,
-v(K) = 4π/K² (1 − cos KR), v(0) = 2πR² (J. Spencer and A. Alavi, Phys. Rev. B 77, 193110 (2008)). "zero": v(0) = 0 for the full range, the plain limit π/ω² for the
-short range.
+α → 0 is taken, v(0) = π/ω² − N Ω Σ_{R≠0} erfc(ωR)/R over the lattice of N cells. "spherical": v is cut off at the radius of a sphere with the volume of N
+cells, v(K) = 4π/K² (1 − cos KR), v(0) = 2πR² (J. Spencer and A. Alavi, Phys. Rev. B 77, 193110 (2008)). "zero": v(0) = 0 for the full range, the plain limit
+π/ω² for the short range.
 
-Peers: the full range with "gygi-baldereschi" is `exxdiv_treatment = 'gygi-baldereschi'` of Quantum ESPRESSO with `x_gamma_extrapolation = .false.`; with `extrapolate`
-it is that with `.true.` (the default there: points of the mesh of twice the spacing get weight 0, all others 8/7; the mesh must be even). "zero" is its 'none' for
-both ranges. Its 'gygi-baldereschi' for the short range keeps α = 10/cutoff, so that its energies there depend on the cutoff by more than plane waves make them.
+Peers: the full range with "gygi-baldereschi" is `exxdiv_treatment = 'gygi-baldereschi'` of Quantum ESPRESSO with `x_gamma_extrapolation = .false.`; with
+`extrapolate` it is that with `.true.` (the default there: points of the mesh of twice the spacing get weight 0, all others 8/7; the mesh must be even). "zero"
+is its 'none' for both ranges. Its 'gygi-baldereschi' for the short range keeps α = 10/cutoff, so that energies there depend on the cutoff by more than the plane
+waves. Its stress (6.7) lacks part of the derivative of v(0): finite differences of its own kind of energy agree with ours.
 """
 from __future__ import annotations
 

@@ -11,7 +11,8 @@ How the self-consistent cycle calls a term, in this order:
     double_counting  in every step, at the unknowns of the last `update`
     output           in every step, after the occupations: the unknowns that the new orbitals make
     renew            when the cycle is converged with the present operator: terms whose operator follows the orbitals themselves (exact exchange) rebuild it
-                     and say how much energy that is worth; the cycle goes on until this is below its tolerance
+                     and say how much energy that is worth; the cycle goes on until this is below its tolerance. Also before the first step where orbitals
+                     are at hand and `awaits_orbitals`
 After the cycle: energy, forces, stress of the final orbitals.
 
 `Term` holds the answers of a term that has nothing to say to a question; real terms derive from it and override what they need.
@@ -52,6 +53,11 @@ class Term:
     problem: Problem
     name: str = "extra"
     metric: float | torch.Tensor = field(default=1.0)
+
+    @property
+    def awaits_orbitals(self) -> bool:
+        """Whether the operator follows the orbitals and was never built: the cycle then stops for the first `renew` long before it is converged."""
+        return False
 
     def start(self, rho: torch.Tensor) -> torch.Tensor:
         """The first unknowns, any real or complex tensor, for starting density coefficients rho (S, n1, n2, n3//2+1)."""

@@ -14,6 +14,8 @@ from solvers.core.errors import SetupError
 from solvers.core.params import check, param
 from solvers.core.units import BOLTZMANN_EV, HARTREE_EV
 
+from .params_hubbard import HubbardU
+
 SMEARINGS = ("none", "fermi-dirac", "gaussian", "methfessel-paxton", "cold")
 _SMEARING_ALIASES = {"fixed": "none", "fd": "fermi-dirac", "fermi": "fermi-dirac", "mp": "methfessel-paxton", "mv": "cold", "marzari-vanderbilt": "cold"}
 _WIDTH_UNITS = {"ev": 1.0, "mev": 1e-3, "ha": HARTREE_EV, "ry": HARTREE_EV / 2, "k": BOLTZMANN_EV}
@@ -185,7 +187,8 @@ def _written(name: str) -> str:
 class DFTParams:
     """The keywords of `DFT(...)`; raises SetupError naming the parameter, its value and what is allowed."""
 
-    xc: str = param("PBE", choices=("LDA", "PBE", "PBEsol"), help="exchange-correlation functional: LDA = Slater + PW92, PBE = libxc 101+130", group="physics")
+    xc: str = param("PBE", choices=("LDA", "PBE", "PBEsol", "revPBE", "PBE0", "HSE06"), group="physics",
+                    help="exchange-correlation functional: LDA = Slater + PW92, PBE = libxc 101+130; PBE0 and HSE06 hold exact exchange and cost far more")
     cutoff: float | None = param(None, unit="eV", low=20.0, high=20000.0, group="basis",
                                  help="plane waves with |k+G|²/2 up to this; empty = largest recommended for the potentials")
     kpts: KPoints = param(KPoints(), help="k-points: 4x4x4, 4x4x4+0.5,0.5,0.5 (shift in mesh steps), or a spacing like 0.2/A", group="basis")
@@ -202,6 +205,11 @@ class DFTParams:
     charge: float = param(0.0, unit="e", low=-100.0, high=100.0, help="charge of the cell: positive = electrons removed", group="physics", advanced=True)
     charged: str = param("refuse", choices=("refuse", "background"), group="physics", advanced=True,
                          help="what to do with a charge: refuse, or neutralise it by a homogeneous background without any correction")
+    hubbard: HubbardU | None = param(None, unit="eV", group="physics", help="Hubbard U (U − J, Dudarev) of shells, e.g. Ni-3d=5.0,O-2p=2; empty = none")
+    hubbard_projection: str = param("ortho-atomic", choices=("ortho-atomic", "atomic"), group="physics", advanced=True,
+                                    help="what U counts electrons in: Löwdin-orthonormalised orbitals of all atoms, or the atoms' own")
+    exchange_singularity: str = param("gygi-baldereschi", choices=("gygi-baldereschi", "extrapolated", "spherical", "zero"), group="physics", advanced=True,
+                                      help="hybrids: the Coulomb kernel at q + G = 0")
     symmetry: bool = param(True, help="use the space group; time reversal is used in any case", group="basis")
     precision: str = param("double", choices=("double",), help="arithmetic", group="run", advanced=True)
     device: str = param("auto", choices=("auto", "cpu", "cuda"), help="where the calculation runs", group="run")

@@ -24,6 +24,8 @@ from .symmetry import SpaceGroup
 
 #: distance in Å below which spglib calls two positions equal
 SYMMETRY_TOLERANCE = 1e-5
+#: functionals with exact exchange
+HYBRIDS = frozenset(("PBE0", "HSE06"))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +72,9 @@ class Plan:
                                   for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
                 "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision,
                 "spin": "collinear" if self.n_spin == 2 else "none", "magmoms": None if self.moments is None else self.moments.tolist(),
-                "total_moment": self.total_moment, "charge": self.params.charge}
+                "total_moment": self.total_moment, "charge": self.params.charge,
+                **({"hubbard": str(self.params.hubbard), "hubbard_projection": self.params.hubbard_projection} if self.params.hubbard is not None else {}),
+                **({"exchange_singularity": self.params.exchange_singularity} if self.params.xc in HYBRIDS else {})}
 
     def estimate(self) -> dict[str, Any]:
         """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) and seconds (rough), without running."""
@@ -83,6 +87,10 @@ class Plan:
         # per band and application: pruned FFT pair and projector products; per band: subspace products. Rates of one core, from our own measurements
         flops = (16.0 * rows * waves + 60.0 * bands * waves) / (2.0 if self.real else 1.0)
         seconds = n_k * bands * 26 * (9e-9 * points / (1.6 if self.real else 1.0) + flops / 1.5e10) / threads + 14 * 4e-7 * points
+        if self.params.xc in HYBRIDS:  # a pair of transforms for every pair of a filled band of the whole mesh and a band, in about six renewals
+            mesh, filled = int(np.prod(self.size)), int(np.ceil(self.n_electrons / 2))
+            memory += n_k * waves * size * bands + min(threads, n_k) * (2 * bands * 16 * points + 48 * 2**20) + mesh * 8 * points
+            seconds += 6 * n_k * mesh * filled * bands * 3e-8 * points / (4.0 if self.real else 1.0) / threads
         return {"n_plane_waves": waves, "n_kpoints": len(self.kpoints), "n_spin": self.n_spin, "n_bands": bands, "grid": self.shape, "memory": int(memory),
                 "seconds": float(seconds)}
 
@@ -100,9 +108,13 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
         warnings.append(f"pseudos names {', '.join(strangers)}, which the structure does not contain.")
     entries = {symbol: library.entry(symbol, params.xc, params.pseudos.selector(symbol)) for symbol in symbols}
     for symbol, entry in entries.items():
-        if entry.xc != params.xc:
+        if entry.xc != library.made_for(params.xc):
             warnings.append(f"The potential {entry.name} of {symbol} was made for {entry.xc}, not for {params.xc}.")
         warnings += [f"{entry.name} of {symbol}: {note}" for note in entry.notes]
+    if params.hubbard is not None:
+        absent = sorted({symbol for symbol, _, _ in params.hubbard.values} - set(symbols))
+        if absent:
+            raise SetupError(f"hubbard names {', '.join(absent)}, which the structure does not contain.", hint=f"Allowed: {', '.join(symbols)}.")
     cutoff = (params.cutoff if params.cutoff is not None else library.default_cutoff(tuple(entries.values()))) / HARTREE_EV
     warnings += library.cutoff_notes(entries.values(), cutoff * HARTREE_EV)
     charges = {symbol: float(item.charge) for symbol, item in entries.items()}

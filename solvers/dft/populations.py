@@ -18,7 +18,8 @@ from .site_occupations import ShellSet, occupation_matrices, shell_sets
 
 @dataclass(frozen=True)
 class Populations:
-    """Löwdin populations. sets: the shells by element; matrices: their occupation matrices per spin channel (S, n, 2l+1, 2l+1); n_atoms; electrons in the cell."""
+    """Löwdin populations. sets: the shells by element; matrices: their occupation matrices per spin channel (S, n, 2l+1, 2l+1); n_atoms; electrons
+    in the cell."""
 
     sets: tuple[ShellSet, ...]
     matrices: tuple[torch.Tensor, ...]

@@ -20,11 +20,13 @@ def pack(state: SCFState) -> State:
               "choice": np.array([state.choice.kind, state.choice.reason]), "choice_constant": np.array(state.choice.constant)}
     if state.occupations is not None:
         arrays["occupations"] = state.occupations.numpy()
-    arrays["renewal"] = np.array(state.renewal)
+    arrays["renewal"] = np.array([state.renewal, state.renewals, state.renewed_at])
     for i, value in enumerate(state.unknowns or []):
         arrays[f"unknowns_{i}"] = value.cpu().numpy()
     for i, X in enumerate(state.orbitals or []):
         arrays[f"orbitals_{i}"] = X.cpu().numpy()
+    for i, term in enumerate(state.terms):
+        arrays.update({f"term_{i}_{name}": value for name, value in term.pack().items()})
     if state.mixer is not None and state.mixer.densities:
         arrays["mixer_densities"] = torch.stack(state.mixer.densities).cpu().numpy()
         arrays["mixer_residuals"] = torch.stack(state.mixer.residuals).cpu().numpy()
@@ -43,9 +45,13 @@ def unpack(arrays: State, problem: Problem) -> SCFState:
     state.choice = Choice(str(arrays["choice"][0]), str(arrays["choice"][1]), float(arrays["choice_constant"]))
     if "occupations" in arrays:
         state.occupations = tensor("occupations")
-    state.renewal = float(arrays["renewal"])
+    state.renewal = float(arrays["renewal"][0])
+    state.renewals, state.renewed_at = (int(value) for value in arrays["renewal"][1:])
     if all(f"unknowns_{i}" in arrays for i in range(len(problem.terms))):
         state.unknowns = [tensor(f"unknowns_{i}").to(device) for i in range(len(problem.terms))]
+    for i, term in enumerate(problem.terms):
+        prefix = f"term_{i}_"
+        term.unpack({name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)})
     orbitals = [tensor(f"orbitals_{i}").to(device) for i in range(len(problem.blocks)) if f"orbitals_{i}" in arrays]
     state.orbitals = orbitals or None
     state.mixer = AndersonMixer(problem.grid, problem.terms)

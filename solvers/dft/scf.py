@@ -12,11 +12,12 @@ import torch
 from ..core.errors import NonFiniteError
 from . import preconditioners
 from .eigen.davidson import Bands, davidson
+from .extra import Term
 from .ldos import local_density_of_states, screen
 from .mixing import AndersonMixer
 from .problem import Block, Problem
 from .smearing import missing_bands, occupy_spins
-from .start import initial_orbitals, more_bands
+from .start import initial_pair, more_bands
 
 #: the eigensolver stops at residual norms of this times √(energy error per electron)
 _INNER = 0.2
@@ -26,12 +27,15 @@ _CATCH_UP = 4
 _SLACK = 3.0
 #: between two renewals of operators that follow the orbitals, the cycle converges to this share of the last renewal's energy
 _INNER_GOAL = 0.05
+#: what the first renewal is expected to be worth, Ha per electron: with _INNER_GOAL it says how far the cycle goes without such an operator
+_FIRST_RENEWAL = 2e-3
 
 
 @dataclass
 class SCFState:
     """Everything the next step needs; what a restart keeps. rho: input density (S, …) of the next step; orbitals per block; occupations (S, K, bands) of
-    the last step; unknowns of the extra terms that go with rho; renewal: energy (Ha) of the last renewal of operators that follow the orbitals."""
+    the last step; unknowns of the extra terms that go with rho; renewal: energy (Ha) of the last renewal of operators that follow the orbitals, then the
+    number of renewals and the step of the last one."""
 
     rho: torch.Tensor
     orbitals: list[torch.Tensor] | None = None
@@ -44,6 +48,9 @@ class SCFState:
     accuracies: list[float] = field(default_factory=list)
     unknowns: list[torch.Tensor] | None = None
     renewal: float = 0.0
+    renewals: int = 0
+    renewed_at: int = 0
+    terms: list[Term] = field(default_factory=list)  # those of the problem, for what they keep beside the unknowns
     trusted: bool = False  # rho comes from a calculation: bands made from atomic orbitals must catch up before rho may change
 
 
@@ -94,9 +101,17 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
     weights = torch.from_numpy(basis.weights)[:, None]
     if state.unknowns is None:
         state.unknowns = [term.start(state.rho) for term in problem.terms]
+    state.terms = problem.terms
+    if any(term.awaits_orbitals for term in problem.terms):
+        state.renewal = _FIRST_RENEWAL * model.n_electrons
+        if state.orbitals is not None and state.occupations is not None:  # of another geometry
+            for term in problem.terms:
+                term.renew(state.orbitals, state.occupations)
+            state.renewal, state.renewals = 0.05 * state.renewal, 1
     while True:
         state.step += 1
         texts = []
+        choosing = state.step <= 2 or (state.renewals == 1 and state.step == state.renewed_at + 1)  # the first renewal opens gaps
         goal = max(tolerance, _INNER_GOAL * state.renewal)
         e_hartree, _, xc = problem.set_density(state.rho, state.unknowns)
         counted_twice = xc.energy - xc.integral - e_hartree + sum(term.double_counting() for term in problem.terms)
@@ -123,14 +138,15 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
             state.renewal = max(term.renew(state.orbitals, occupations) for term in problem.terms)
             if state.renewal > tolerance:
                 converged, state.accuracy = False, state.renewal
+                state.renewals, state.renewed_at = state.renewals + 1, state.step
                 mixer.reset()
                 texts.append(f"operators rebuilt from the new orbitals: they changed the energy by about {state.renewal:.1e} Ha")
         # fresh in every step, so that a resumed cycle needs no copy of it; `bands`, because `state.orbitals` may have grown
         levels = partial(local_density_of_states, problem, [item.orbitals for item in bands], eigenvalues, fermi)
-        if state.step <= 2:
+        if choosing:
             held = (weights * occupations).sum((1, 2)).numpy()
             state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy(), held, levels)
-            if state.step == 2:
+            if state.step > 1:
                 texts.append(f"mixing: {state.choice.kind} ({state.choice.reason})")
         if not converged:
             texts += _steady(state)
@@ -153,23 +169,24 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
     """One visit of the eigensolver to every block; the first one starts from atomic orbitals."""
     model, basis, workers = problem.model, problem.basis, problem.workers
     fresh = state.orbitals is None
-    if fresh:
-        wanted = model.n_bands + (_spare(problem) if model.smearing == "none" else 0)
-        state.orbitals = workers.map(lambda block: initial_orbitals(problem, block.batch, wanted, block.spin), problem.blocks)
+    wanted = model.n_bands + (_spare(problem) if model.smearing == "none" else 0)
     accuracy = min(state.accuracy, 1e-2 * model.n_electrons)
     tolerance = _INNER * math.sqrt(max(accuracy, 1e-30) / model.n_electrons)
     # where the density is good enough and only the orbitals lag behind, several expansions are cheaper than several steps
-    expansions = 5 if state.accuracy < goal else 3 if fresh else 2
+    expansions = 5 if state.accuracy < goal else 4 if fresh else 2
     filled = None if state.occupations is None else state.occupations.to(basis.device)
 
-    def solve(item: tuple[Block, torch.Tensor]) -> Bands:
+    def solve(item: tuple[Block, torch.Tensor | None]) -> Bands:
         block, X = item
-        if fresh and state.trusted:
-            for _ in range(_CATCH_UP):
-                X = davidson(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin).orbitals
-        return davidson(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin,
+        image = None
+        if X is None:
+            X, image = initial_pair(problem, block.batch, wanted, block.spin)
+            if state.trusted:
+                for _ in range(_CATCH_UP):
+                    X, image = davidson(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin, image=image).orbitals, None
+        return davidson(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image,
                         weights=None if filled is None else block.of(filled))
-    return workers.map(solve, zip(problem.blocks, state.orbitals, strict=True))
+    return workers.map(solve, zip(problem.blocks, [None] * len(problem.blocks) if fresh else state.orbitals, strict=True))
 
 
 def _spare(problem: Problem) -> int:
@@ -193,7 +210,7 @@ def _adapt_bands(problem: Problem, state: SCFState, eigenvalues: torch.Tensor, f
 
 def _steady(state: SCFState) -> list[str]:
     """Calm a cycle that grows: after two steps that each tripled the error, forget the history and halve the damping. Returns what was done, in words."""
-    recent = state.accuracies[-3:]
+    recent = state.accuracies[state.renewed_at:][-3:]  # a renewal starts a new error
     if state.step < 4 or len(recent) < 3 or not (recent[1] > 3.0 * recent[0] and recent[2] > recent[1]):
         return []
     state.mixer.reset()

@@ -1,0 +1,21 @@
+"""The extra terms that the parameters of a calculation ask for: DFT+U, exact exchange."""
+from __future__ import annotations
+
+from ..core.units import HARTREE_EV
+from .exchange import ExactExchange
+from .hubbard import Hubbard
+from .plan import Plan
+from .problem import Problem
+
+
+def add_terms(problem: Problem, plan: Plan) -> None:
+    """Let `problem` carry every extra term of `plan`. Raises SetupError where a term cannot work with the potentials."""
+    params = plan.params
+    if params.hubbard is not None and params.hubbard.values:
+        problem.add(Hubbard(problem, params.hubbard.nested(1 / HARTREE_EV), params.hubbard_projection, plan.moments, plan.n_spin))
+    hybrid = problem.model.functional.exact_exchange
+    if hybrid is not None:
+        treatment, extrapolate = params.exchange_singularity, params.exchange_singularity == "extrapolated"
+        problem.add(ExactExchange(problem, hybrid.fraction, hybrid.omega, size=plan.size, shift=plan.shift, group=plan.group,
+                                  time_reversal=plan.group.time_reversal, treatment="gygi-baldereschi" if extrapolate else treatment,
+                                  extrapolate=extrapolate, n_spin=plan.n_spin))
