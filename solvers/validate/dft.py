@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from solvers.core.units import HARTREE_EV, HARTREE_PER_BOHR3_GPA
 
 from .cases import dft as cases
 from .cases.dft import Case
+from .cases.magnets import FILE_CASES, MAGNETS
 from .peers import abinit, espresso, store
 from .report import Row, compare
 
@@ -22,8 +24,9 @@ _VOIGT = (("xx", 0, 0), ("yy", 1, 1), ("zz", 2, 2), ("yz", 1, 2), ("xz", 0, 2), 
 def keywords(case: Case, box: tuple[int, int, int] | None = None, **changes: Any) -> dict[str, Any]:
     """The keywords of `DFT` for a case."""
     smearing = None if case.smearing is None else (case.smearing[0], case.smearing[1] * HARTREE_EV)
-    return {"xc": case.xc, "cutoff": case.cutoff * HARTREE_EV, "kpts": {"size": case.kpts, "shift": case.shift}, "grid": box or case.box, "smearing": smearing,
-            "pseudos": case.pseudos or "gth", "symmetry": True, "tolerance": TIGHT, "max_steps": 100, **changes}
+    return {"xc": case.xc, "cutoff": case.cutoff * HARTREE_EV, "kpts": {"size": case.kpts, "shift": case.shift}, "grid": box or case.box,
+            "smearing": smearing, "pseudos": case.pseudos or "gth", "magmoms": case.moments, "spin": "none" if case.moments is None else "collinear",
+            "symmetry": True, "tolerance": TIGHT, "max_steps": 100, **changes}
 
 
 def ours(case: Case, box: tuple[int, int, int] | None = None, atoms: Any = None, derivatives: bool = True, **changes: Any) -> dict[str, Any]:
@@ -34,7 +37,8 @@ def ours(case: Case, box: tuple[int, int, int] | None = None, atoms: Any = None,
     calculation = calculator.calculation
     terms = calculation.energies
     result = {"energy": terms.free, "components": {name: getattr(terms, {"nonlocal": "nonlocal_"}.get(name, name)) for name in (*_TERMS, "entropy")},
-              "fermi": calculation.ground.fermi_energy, "box": tuple(calculation.plan.shape), "steps": calculation.state.step}
+              "fermi": calculation.ground.fermi_energy, "box": tuple(calculation.plan.shape),
+              "steps": calculation.state.step, "moment": calculation.total_moment}
     if derivatives:
         result |= {"forces": calculation.forces, "stress": calculation.stress * HARTREE_PER_BOHR3_GPA}
     return result
@@ -50,6 +54,11 @@ def energy_rows(case: Case, mine: dict, peer: dict, name: str) -> Iterator[Row]:
     n = len(case.symbols)
     yield compare("dft", case.name, "free energy", mine["energy"] / n, peer["energy"] / n, case.energy_tolerance, "Ha/atom", name,
                   "x".join(map(str, mine["box"])))
+
+
+def moment_rows(case: Case, mine: dict, peer: dict, name: str) -> Iterator[Row]:
+    """The total moment."""
+    yield compare("dft", case.name, "total moment", mine["moment"], peer["moment"], cases.MOMENT, "µB", name)
 
 
 def component_rows(case: Case, mine: dict, peer: dict, name: str) -> Iterator[Row]:
@@ -76,6 +85,8 @@ def peer_rows(case: Case, live: bool) -> Iterator[Row]:
     yield from energy_rows(case, mine, peer, name)
     if case.name == "Si2":
         yield from component_rows(case, mine, peer, name)
+    if case.moments is not None:
+        yield from moment_rows(case, mine, peer, name)
     if case.forces:
         yield from derivative_rows(case, mine, peer, name)
 
@@ -119,8 +130,8 @@ def egg_box_rows(case: Case, shifts: int = 3, seed: int = 20261121) -> Iterator[
 def run(full: bool = False) -> Iterator[Row]:
     """Every comparison; full adds the large cases. ABINIT is run where it is installed, else its stored results are taken."""
     live = abinit.installed()
-    for case in (*cases.ENERGY_CASES, *cases.FORCE_CASES):
-        if case.quick or full:
+    for case in (*cases.ENERGY_CASES, *cases.FORCE_CASES, *MAGNETS, *FILE_CASES):
+        if (case.quick or full) and all(Path(selector).is_file() for selector in case.pseudos.values() if "/" in selector):
             yield from peer_rows(case, live)
     for case in cases.ESPRESSO_CASES.values():
         yield from espresso_rows(case, espresso.installed())

@@ -77,9 +77,11 @@ def psp8_text(potential: RadialPotential, switch: int = 1) -> str:
     lmax = max(full, default=0)
     counts = [len(full[l].functions) if l in full else 0 for l in range(lmax + 1)]
     core = potential.core if potential.core is not None else np.zeros(n)
-    lines = [f"{potential.symbol}    {potential.source or 'converted'}", f"{atomic_numbers[potential.symbol]}.0 {potential.charge:.4f} 20261121 zatom,zion,pspd",
+    lines = [f"{potential.symbol}    {potential.source or 'converted'}",
+             f"{atomic_numbers[potential.symbol]}.0 {potential.charge:.4f} 20261121 zatom,zion,pspd",
              f"8 {_PSPXC.get(potential.xc, 0)} {lmax} 4 {n} 0 pspcod,pspxc,lmax,lloc,mmax,r2well",
-             f"{potential.r[-1]:.8f} {1.0 if potential.core is not None else 0.0:.8f} 0.0 rchrg fchrg qchrg", " ".join(map(str, [*counts, 0, 0, 0, 0][:5])) + " nproj",
+             f"{potential.r[-1]:.8f} {1.0 if potential.core is not None else 0.0:.8f} 0.0 rchrg fchrg qchrg",
+             " ".join(map(str, [*counts, 0, 0, 0, 0][:5])) + " nproj",
              f"{switch} 1 extension_switch"]
     if switch in (2, 3):
         lines.append(" ".join(["1"] * lmax) + " nprojso")
@@ -120,7 +122,8 @@ def upf2_text(potential: RadialPotential, info: str = "converted from an analyti
     coupling = _block_diagonal(potential)
     density = potential.valence if potential.valence is not None else np.zeros(n)
     parts = [f'<UPF version="2.0.1">\n<PP_INFO>\n{info}\n</PP_INFO>\n<PP_HEADER\n generated="{potential.source}" author="" date="20261121" comment=""',
-             f' element="{potential.symbol}" pseudo_type="NC" relativistic="scalar" is_ultrasoft="F" is_paw="F" is_coulomb="F" has_so="F" has_wfc="F" has_gipaw="F"',
+             f' element="{potential.symbol}" pseudo_type="NC" relativistic="scalar" is_ultrasoft="F" is_paw="F" is_coulomb="F"',
+             ' has_so="F" has_wfc="F" has_gipaw="F"',
              f' paw_as_gipaw="F" core_correction="{"T" if potential.core is not None else "F"}" functional="{_UPF.get(potential.xc, potential.xc)}"',
              f' z_valence="{potential.charge:.4f}" total_psenergy="0.0" wfc_cutoff="0.0" rho_cutoff="0.0" l_max="{max([l for l, _ in functions], default=0)}"',
              f' l_max_rho="0" l_local="-1" mesh_size="{n}" number_of_wfc="{len(potential.shells)}" number_of_proj="{len(functions)}"/>\n',
@@ -148,11 +151,13 @@ def upf1_text(potential: RadialPotential, info: str = "converted from an analyti
     density = potential.valence if potential.valence is not None else np.zeros(n)
     entries = [(i, j) for i in range(len(functions)) for j in range(i, len(functions)) if coupling[i, j]]
     parts = [f"<PP_INFO>\n{info}\n</PP_INFO>\n<PP_HEADER>\n   0                   Version Number\n  {potential.symbol}                   Element",
-             f"   NC                  Norm - Conserving pseudopotential\n    {'T' if potential.core is not None else 'F'}                  Nonlinear Core Correction",
+             "   NC                  Norm - Conserving pseudopotential",
+             f"    {'T' if potential.core is not None else 'F'}                  Nonlinear Core Correction",
              f" {_UPF.get(potential.xc, potential.xc)}   Exchange-Correlation functional\n   {potential.charge:.11f}      Z valence\n    0.0      Total energy",
              f"  0.0  0.0     Suggested cutoff for wfc and rho\n    {max([l for l, _ in functions], default=0)}      Max angular momentum component",
              f"  {n}      Number of points in mesh\n  {len(potential.shells)}  {len(functions)}    Number of Wavefunctions, Number of Projectors",
-             " Wavefunctions         nl  l   occ", *(f"                       {s.label.upper()}  {s.l}  {s.occupation:.2f}" for s in potential.shells), "</PP_HEADER>",
+             " Wavefunctions         nl  l   occ",
+             *(f"                       {s.label.upper()}  {s.l}  {s.occupation:.2f}" for s in potential.shells), "</PP_HEADER>",
              f"<PP_MESH>\n  <PP_R>\n{_rows(r)}\n  </PP_R>\n  <PP_RAB>\n{_rows(potential.step)}\n  </PP_RAB>\n</PP_MESH>"]
     if potential.core is not None:
         parts.append(f"<PP_NLCC>\n{_rows(_padded(potential.core, n))}\n</PP_NLCC>")

@@ -10,10 +10,11 @@ import numpy as np
 
 from solvers.core.units import BOHR_ANGSTROM
 
-ENERGY = 1e-6  # Ha/atom
+ENERGY = 5e-7  # Ha/atom
 ENERGY_SYMMETRY = 5e-6  # Ha/atom, where ours uses symmetry and the peer does not
 FORCE = 1e-5  # Ha/bohr, mean force removed on both sides
 STRESS = 0.01  # GPa
+MOMENT = 1e-3  # µB per cell
 COMPONENT = 2e-6  # Ha per atom, single energy terms (first-order in the density error, unlike the total)
 SYMMETRY = 1e-9  # Ha/atom, symmetry on against off
 DERIVATIVE_RELATIVE = 1e-6  # of the largest component, analytic against 5-point difference
@@ -44,6 +45,7 @@ class Case:
     forces: bool = False
     quick: bool = True
     note: str = ""
+    moments: tuple[float, ...] | None = None  # starting moments in µB; None = not spin-polarised
 
     @property
     def energy_tolerance(self) -> float:

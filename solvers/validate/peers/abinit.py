@@ -13,7 +13,8 @@ import numpy as np
 from solvers.core.errors import MissingError, ReadError, RunError
 from solvers.dft.pseudo.library import entry
 
-from .potentials import IXC, pspcod10
+from . import potentials
+from .potentials import IXC
 
 if TYPE_CHECKING:
     from ..cases.dft import Case
@@ -52,6 +53,8 @@ def input_text(case: Case, files: list[str]) -> str:
         lines.append("ngfft " + " ".join(map(str, case.box)))
     if not case.symmetry or case.forces:
         lines.append("nsym 1")
+    if case.moments is not None:
+        lines += ["nsppol 2", "spinat", *(f"  0 0 {moment!r}" for moment in case.moments)]
     if case.smearing:
         lines += [f"occopt {_OCCOPT[case.smearing[0]]}", f"tsmear {case.smearing[1]!r}"]
         electrons = sum(entry(symbol, case.xc, case.pseudos.get(symbol, "gth")).charge for symbol in case.symbols)
@@ -69,11 +72,7 @@ def run(case: Case, folder: Path | None = None) -> dict:
     if folder is None:
         with tempfile.TemporaryDirectory() as name:
             return run(case, Path(name))
-    files = []
-    for symbol in dict.fromkeys(case.symbols):
-        item = entry(symbol, case.xc, case.pseudos.get(symbol, "gth"))
-        files.append(f"{symbol}.psp10")
-        (folder / files[-1]).write_text(pspcod10(item, case.xc))
+    files = [potentials.write(case, symbol, folder) for symbol in dict.fromkeys(case.symbols)]
     text = input_text(case, files)
     (folder / "run.abi").write_text(text)
     done = subprocess.run(["abinit", "run.abi"], cwd=folder, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False, env=_environment())
@@ -106,9 +105,10 @@ def parse(text: str, n_atoms: int) -> dict:
     tensor = np.zeros((3, 3))
     for i, j, value in stress:
         tensor[int(i) - 1, int(j) - 1] = tensor[int(j) - 1, int(i) - 1] = float(value)
+    moment = re.findall(r"Total magnetization \(exact up - dn\):\s*([-+0-9.Ee]+)", text)
     forces = block("cartesian forces (hartree/bohr) at end:", n_atoms, slice(1, 4))
     return {"energy": float(total[1]), "components": components, "forces": forces, "stress": tensor,
-            "fermi": float(fermi[-1]) if fermi else None, "box": tuple(int(n) for n in box[-1])}
+            "fermi": float(fermi[-1]) if fermi else None, "moment": float(moment[-1]) if moment else None, "box": tuple(int(n) for n in box[-1])}
 
 
 def _environment() -> dict[str, str]:

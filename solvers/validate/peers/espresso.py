@@ -16,9 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solvers.core.errors import MissingError, ReadError, RunError
-from solvers.dft.pseudo.library import entry
 
-from .potentials import pspcod10
+from . import potentials
 
 if TYPE_CHECKING:
     from ..cases.dft import Case
@@ -85,10 +84,7 @@ def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: fl
     if folder is None:
         with tempfile.TemporaryDirectory() as name:
             return run(case, Path(name), ranks=ranks, threshold=threshold)
-    files = {}
-    for symbol in dict.fromkeys(case.symbols):
-        files[symbol] = f"{symbol}.gth"
-        (folder / files[symbol]).write_text(pspcod10(entry(symbol, case.xc, case.pseudos.get(symbol, "gth")), case.xc))
+    files = {symbol: potentials.write(case, symbol, folder, "gth") for symbol in dict.fromkeys(case.symbols)}
     text = input_text(case, files, threshold=threshold)
     (folder / "run.in").write_text(text)
     argv = ["pw.x", "-in", "run.in"]

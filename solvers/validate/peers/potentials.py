@@ -1,13 +1,30 @@
 """Our GTH table entries in the text form that ABINIT reads as pspcod 10 (and `pw.x` when the file name ends in .gth)."""
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from solvers.dft.pseudo.gth_table import GTHEntry
 
+    from ..cases.dft import Case
+
 #: our functional -> ABINIT's number for the libxc pair
 IXC = {"LDA": -1012, "PBE": -101130, "PBEsol": -116133}
+
+
+def write(case: Case, symbol: str, folder: Path, suffix: str = "psp10") -> str:
+    """Put the potential that `case` uses for `symbol` into `folder`; returns the file's name. Files are copied, table entries written as pspcod 10."""
+    from solvers.dft.pseudo.library import entry
+    selector = case.pseudos.get(symbol, "gth")
+    if "/" in selector:
+        name = f"{symbol}{Path(selector).suffix}"
+        shutil.copy(selector, folder / name)
+        return name
+    name = f"{symbol}.{suffix}"
+    (folder / name).write_text(pspcod10(entry(symbol, case.xc, selector), case.xc))
+    return name
 
 
 def pspcod10(entry: GTHEntry, xc: str | None = None) -> str:

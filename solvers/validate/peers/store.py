@@ -1,6 +1,7 @@
 """Stored results of peers, so that the suite and `qcad validate` compare without any peer installed.
 
-``python -m solvers.validate.peers.store abinit [CASE …]`` runs ABINIT on the cases (all that are missing when none is named) and updates the file.
+``python -m solvers.validate.peers.store abinit [CASE …]`` runs ABINIT on the cases (all that are missing when none is named) and updates the file;
+``… store abinit:crystals`` does so for the equations of state.
 """
 from __future__ import annotations
 
@@ -13,49 +14,61 @@ import numpy as np
 
 from solvers.core.errors import MissingError
 
+from ..cases.crystals import CRYSTALS, STRAINS
 from ..cases.dft import CASES, ESPRESSO_CASES
+from ..cases.magnets import FILE_CASES, MAGNETS
 
-_CASES = {"abinit": CASES, "espresso": ESPRESSO_CASES}
+_CRYSTALS = {case.name: case for crystal in CRYSTALS for case in map(crystal.case, STRAINS)}
+_MORE = {case.name: case for case in (*MAGNETS, *FILE_CASES)}
+_CASES = {("dft", "abinit"): {**CASES, **_MORE}, ("dft", "espresso"): ESPRESSO_CASES, ("crystals", "abinit"): _CRYSTALS}
 FOLDER = Path(__file__).resolve().parents[1] / "data"
 
 
-def path(peer: str) -> Path:
-    """The JSON file of a peer's results."""
-    return FOLDER / f"dft_{peer}.json"
+def path(peer: str, area: str = "dft") -> Path:
+    """The JSON file of a peer's results in an area."""
+    return FOLDER / f"{area}_{peer}.json"
 
 
 @cache
-def stored(peer: str) -> dict[str, dict]:
+def stored(peer: str, area: str = "dft") -> dict[str, dict]:
     """case name -> results of `peer`; arrays as arrays."""
-    if not path(peer).is_file():
+    if not path(peer, area).is_file():
         return {}
-    data = json.loads(path(peer).read_text(encoding="utf-8"))
+    data = json.loads(path(peer, area).read_text(encoding="utf-8"))
     return {name: {key: tuple(value) if key == "box" else np.array(value) if key in ("forces", "stress") else value for key, value in row.items()}
             for name, row in data.items()}
 
 
-def result(peer: str, case: str) -> dict:
+def known(peer: str, case: str, area: str = "dft") -> bool:
+    """Whether a result of the case is stored."""
+    return case in stored(peer, area)
+
+
+def result(peer: str, case: str, area: str = "dft") -> dict:
     """The stored result of a case; raises MissingError naming what to run."""
-    if case not in stored(peer):
+    if not known(peer, case, area):
         raise MissingError(f"No stored {peer} result for {case!r}.",
-                           hint=f"Run python -m solvers.validate.peers.store {peer} '{case}' where {peer} is installed.")
-    return stored(peer)[case]
+                           hint=f"Run python -m solvers.validate.peers.store {peer}:{area} '{case}' where {peer} is installed.")
+    return stored(peer, area)[case]
 
 
-def update(peer: str, names: list[str]) -> None:
+def update(peer: str, names: list[str], area: str = "dft") -> None:
     """Run `peer` on the named cases (those without a result when the list is empty) and store what it says, one file write per case."""
     import importlib
     program = importlib.import_module(f"solvers.validate.peers.{peer}")
-    known = json.loads(path(peer).read_text(encoding="utf-8")) if path(peer).is_file() else {}
-    cases = _CASES[peer]
-    for name in names or [name for name in cases if name not in known]:
+    file = path(peer, area)
+    cases = _CASES[area, peer]
+    for name in names or [name for name in cases if not known(peer, name, area)]:
         row = {"version": program.version(), **program.run(cases[name])}
-        known = json.loads(path(peer).read_text(encoding="utf-8")) if path(peer).is_file() else {}
-        known[name] = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
-        path(peer).write_text(json.dumps({case: known[case] for case in cases if case in known}, indent=1) + "\n", encoding="utf-8")
+        if area == "crystals":  # only the curve is compared
+            row = {key: row[key] for key in ("version", "energy", "box")}
+        rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        rows[name] = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
+        file.write_text(json.dumps({case: rows[case] for case in cases if case in rows}, indent=1) + "\n", encoding="utf-8")
         print(f"{name}: {row['energy']:.10f} Ha, box {row['box']}", file=sys.stderr, flush=True)
     stored.cache_clear()
 
 
 if __name__ == "__main__":
-    update(sys.argv[1], sys.argv[2:])
+    program_name, _, area_name = sys.argv[1].partition(":")
+    update(program_name, sys.argv[2:], area_name or "dft")

@@ -1,0 +1,72 @@
+"""Equations of state of cubic crystals beside ABINIT with the same psp8 potentials: energies at every volume, V0, B0; all-electron values printed beside."""
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from solvers.core.units import EV_PER_ANGSTROM3_GPA, HARTREE_EV
+
+from .cases import crystals as cases
+from .cases.crystals import Crystal
+from .peers import abinit, store
+from .report import Row, compare
+
+
+def birch_murnaghan(volumes: np.ndarray, energies: np.ndarray) -> tuple[float, float, float]:
+    """(V0, B0, B1) of a third-order Birch–Murnaghan fit by linear least squares: E is a cubic polynomial in V^(−2/3).
+
+    volumes (n,), energies (n,), n ≥ 4; B0 in the unit of energy per volume. F. Birch, Phys. Rev. 71, 809 (1947). Raises ValueError when the curve has no
+    minimum inside the volumes.
+    """
+    x = np.asarray(volumes, float) ** (-2 / 3)
+    middle, scale = x.mean(), np.ptp(x) / 2
+    c = np.polynomial.Polynomial(np.polynomial.polynomial.polyfit((x - middle) / scale, energies, 3))
+    roots = [r.real for r in c.deriv().roots() if abs(r.imag) < 1e-9 and abs(r.real) <= 1 and c.deriv(2)(r.real) > 0]
+    if not roots:
+        raise ValueError("The energies have no minimum inside the volumes.")
+    x0 = roots[0] * scale + middle
+    d2, d3 = c.deriv(2)(roots[0]) / scale**2, c.deriv(3)(roots[0]) / scale**3
+    v0 = x0 ** (-3 / 2)
+    # with x = V^(−2/3): E'' = (4/9) x⁵ E_xx at the minimum; B1 from the third derivative
+    b0 = 4 / 9 * x0**5 * d2 * v0
+    b1 = 4 + 2 / 3 * x0 * d3 / d2
+    return v0, b0, b1
+
+
+def _ours(crystal: Crystal, strain: float, box: tuple[int, int, int]) -> float:
+    from .dft import ours
+    return ours(crystal.case(strain), box, derivatives=False, tolerance=1e-9)["energy"]
+
+
+def rows_of(crystal: Crystal, live: bool) -> Iterator[Row]:
+    """All comparisons of a crystal."""
+    volumes, mine, peers, worst, name = [], [], [], (0.0, 0.0, 0.0), ""
+    n = len(crystal.symbols)
+    for strain in cases.STRAINS:
+        case = crystal.case(strain)
+        peer = abinit.run(case) if live else store.result("abinit", case.name, "crystals")
+        name = peer["version"] + ("" if live else " (stored)")
+        energy = _ours(crystal, strain, peer["box"])
+        volumes.append(strain * crystal.volume)
+        mine.append(energy)
+        peers.append(peer["energy"])
+        if abs(energy - peer["energy"]) / n >= worst[0]:
+            worst = (abs(energy - peer["energy"]) / n, energy / n, peer["energy"] / n)
+    yield compare("crystals", crystal.name, "free energy (worst of 7 volumes)", worst[1], worst[2], cases.ENERGY, "Ha/atom", name)
+    fits = [birch_murnaghan(np.array(volumes), np.array(e) * HARTREE_EV) for e in (mine, peers)]
+    (v, b, b1), (pv, pb, pb1) = fits
+    yield compare("crystals", crystal.name, "V0", v, pv, cases.VOLUME * pv, "Å³", name)
+    yield compare("crystals", crystal.name, "B0", b * EV_PER_ANGSTROM3_GPA, pb * EV_PER_ANGSTROM3_GPA, cases.MODULUS * pb * EV_PER_ANGSTROM3_GPA, "GPa", name)
+    if crystal.all_electron is not None:
+        yield compare("crystals", crystal.name, "V0", v, crystal.all_electron[0], None, "Å³", "all-electron average")
+        yield compare("crystals", crystal.name, "B0", b * EV_PER_ANGSTROM3_GPA, crystal.all_electron[1], None, "GPa", "all-electron average")
+
+
+def run(full: bool = False) -> Iterator[Row]:
+    """Every crystal whose potentials are installed (Debian's abinit-data); the quick ones unless `full`. Stored ABINIT energies are taken where they exist."""
+    for crystal in cases.CRYSTALS:
+        if crystal.available and (crystal.quick or full):
+            stored = all(store.known("abinit", crystal.case(strain).name, "crystals") for strain in cases.STRAINS)
+            if stored or abinit.installed():
+                yield from rows_of(crystal, live=not stored)
