@@ -18,6 +18,7 @@ _OUTPUT = {
     "relax": "write the relaxed structure",
     "elastic": "write the material as JSON",
     "md": "write the trajectory as extxyz",
+    "dielectric": "write tensors and charges as JSON",
     "phonons": "write a picture (.png), tables (.csv) or phonopy's file (.yaml)",
 }
 #: what the JSON object of a verb holds besides `converged`, `warnings`, `wall_s`, `device`, `job`
@@ -30,6 +31,7 @@ _KEYS = {
         "heat_capacity", "phonon_dos_frequencies", "phonon_dos", "phonon_kpath", "phonon_distance", "phonon_frequencies", "max_force", "born_charges",
         "dielectric_tensor",
     ),
+    "dielectric": ("dielectric_tensor", "born_charges", "born_charge_sum", "energy", "free_energy", "iterations", "grid", "cutoff"),
     "md": ("atom_steps_per_s", "energy_drift", "temperature", "total_energy", "iterations"),
 }
 _RENAMED = {"energy_drift": "energy_drift_ev_per_atom_per_ns"}
@@ -119,6 +121,8 @@ def write_output(verb: str, job, result: Result, path: Path) -> None:
         for file in vibrations.write(result, path):
             flags.say(f"wrote {file}")
         return
+    elif verb == "dielectric":
+        write_file(path, json.dumps(summary(verb, result), ensure_ascii=False, indent=1).encode())
     elif verb == "train":
         write_file(path, result.files["model.qff"])
     else:
@@ -153,6 +157,8 @@ def words(verb: str, report: dict[str, Any], result: Result) -> str:
         lines.append(Material.from_dict(result.material).table() if result.material else "no material")
     elif verb == "phonons":
         lines += vibrations.words(result)
+    elif verb == "dielectric":
+        lines += vibrations.field_words(result)
     else:
         lines += [f"{key:<32} {value:.6g}" for key, value in report.items() if isinstance(value, float)]
     lines.append(f"job {report['job']}: {'converged' if report['converged'] else 'NOT CONVERGED'}, {report['wall_s']:.1f} s on {report['device']}")

@@ -1,4 +1,4 @@
-"""What ``qcad phonons`` writes and says."""
+"""What ``qcad phonons`` and ``qcad dielectric`` write and say."""
 
 from __future__ import annotations
 
@@ -55,4 +55,17 @@ def words(result: Result) -> list[str]:
     checks: dict[str, Any] = s["checks"]
     if checks.get("check_displacement") is not None:
         lines.append(f"check by a random displacement: forces within {checks['check_displacement']:.2%} of the harmonic ones")
+    return lines
+
+
+def field_words(result: Result) -> list[str]:
+    """The response to a field for people."""
+    if "dielectric_tensor" not in result.values:
+        return ["no dielectric tensor"]
+    lines = ["dielectric tensor (electrons only)"]
+    lines += ["   " + " ".join(f"{float(x):10.5f}" for x in row) for row in result.values["dielectric_tensor"]]
+    lines.append("Born charges (e), rows: field along x, y, z")
+    for symbol, charges in zip(result.structure.symbols, result.values["born_charges"], strict=True):
+        lines += [f"{symbol if i == 0 else '':<3}" + " ".join(f"{float(x):10.5f}" for x in row) for i, row in enumerate(charges)]
+    lines.append(f"their sum before it was removed: up to {abs(result.values['born_charge_sum']).max():.4f} e")
     return lines

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import SetupError
+from ..core.errors import RefusedError, SetupError
 from ..core.job import State, Step
 from ..core.structure import Structure, require_calculable
 from ..md.evaluation import evaluate, frame_of, live_calculator
@@ -37,6 +38,10 @@ class Study:
         n = len(self.lattice.supercell)
         self.forces, self.free_energy, self.converged = np.zeros((0, n, 3)), np.zeros(0), np.zeros(0, bool)
         self.polar: dict[str, np.ndarray] = {}
+        self._field_state: State = {}
+        self.field_steps = 0
+        if params.nac:
+            self._field_params()  # refused now rather than after hours
 
     def _displacements(self) -> np.ndarray:
         p = self.params
@@ -76,20 +81,44 @@ class Study:
         self.converged = np.append(self.converged, bool(getattr(self.calculator, "results", {}).get("converged", True)))
         values = {"free_energy": found.free_energy, "max_force": float(np.linalg.norm(found.forces, axis=1).max())}
         state = self.state()
-        return Step("phonons", self._n, values, frame_of(atoms, found), lambda: state, self.name(point), self.done / len(self.displacements))
+        return Step("phonons", self.field_steps + self.done, values, frame_of(atoms, found), lambda: state, self.name(point),
+                    self.done / len(self.displacements))
 
-    @property
-    def _n(self) -> int:
-        return self.done + (1 if self.params.nac else 0)
-
+    # ---- polar crystals --------------------------------------------------------------------------------------------------------------------
     def _dielectric(self) -> Iterator[Step]:
-        raise SetupError("nac needs Born charges, which only the plane-wave calculator gives.", hint="Switch nac off.")
+        """Born charges and dielectric tensor of the given cell, as steps of their own."""
+        from ..dft.response import dielectric
+        steps = dielectric(self._field_params(), {"structure": self.structure}, resume=self._field_state or None)
+        while True:
+            try:
+                step = next(steps)
+            except StopIteration as stop:
+                result = stop.value
+                break
+            self.field_steps = step.n
+            yield replace(step, state=lambda inner=step.state: {**self.state(), **{f"field.{name}": value for name, value in inner().items()}},
+                          progress=None if step.progress is None else 0.3 * step.progress)
+        self._field_state = {}
+        if result.refused or not result.converged:
+            raise RefusedError(f"No Born charges: {result.refused or 'the response to the field did not converge.'}", hint="Switch nac off.")
+        self.warnings += result.warnings
+        self.polar = {name: result.values[name] for name in ("born_charges", "born_charge_sum", "dielectric_tensor")}
+
+    def _field_params(self):
+        """The response's parameters: those of the calculator."""
+        live = live_calculator(self.source)
+        if not (hasattr(live, "plan") and hasattr(live, "frozen_for")):
+            raise SetupError(f"nac needs Born charges, which {type(live).__name__} does not give; only the plane-wave calculator does.", hint="Switch nac off.")
+        from ..core.params import from_dict
+        from ..dft.response import DielectricParams
+        return from_dict(DielectricParams, live.todict())
 
     # ---- resume ------------------------------------------------------------------------------------------------------------------------
     def state(self) -> State:
         """Everything measured so far."""
         return {"forces": self.forces.copy(), "free_energy": self.free_energy.copy(), "converged": self.converged.copy(),
-                "displacements": self.displacements.copy(), **{f"polar.{name}": value.copy() for name, value in self.polar.items()}}
+                "displacements": self.displacements.copy(), "field_steps": np.array(self.field_steps), "warnings": np.array(self.warnings, dtype=str),
+                **{f"polar.{name}": value.copy() for name, value in self.polar.items()}}
 
     def restore(self, state: State) -> None:
         """Continue after the points in `state`. SetupError when they belong to another study."""
@@ -97,7 +126,9 @@ class Study:
             raise SetupError("The checkpoint belongs to other displacements than these.", hint="Structure or settings changed; start the job again.")
         self.forces, self.free_energy = np.array(state["forces"]), np.array(state["free_energy"])
         self.converged = np.array(state["converged"], bool)
+        self.field_steps, self.warnings = int(state["field_steps"]), [str(text) for text in state["warnings"]]
         self.polar = {name.removeprefix("polar."): np.array(value) for name, value in state.items() if name.startswith("polar.")}
+        self._field_state = {name.removeprefix("field."): value for name, value in state.items() if name.startswith("field.")}
 
 
 def source_name(source: Any) -> Any:

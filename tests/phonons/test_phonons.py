@@ -172,3 +172,26 @@ def test_bad_supercells_are_refused(value):
 def test_polar_terms_need_the_plane_wave_calculator():
     with pytest.raises(SetupError, match="Born charges"):
         run(bulk("Cu"), CalculatorSpec("emt"), nac=True, min_length=4.0)
+
+
+def test_longitudinal_modes_of_an_ionic_crystal_split_off():
+    """One click: Born charges and ε∞ first, then ω_LO² = ω_TO² + 4π Z*² e²/(Ω ε∞ μ) at Γ of a cubic binary; resumable on the way."""
+    from solvers.core.units import BOHR_ANGSTROM, HARTREE_EV
+    atoms = bulk("AlP", "zincblende", a=5.4)
+    settings = {"xc": "LDA", "cutoff": 100.0, "kpts": "2x2x2", "smearing": "none", "device": "cpu"}
+    params = PhononParams(supercell=(1, 1, 1), nac=True, mesh=10.0, check_displacement=False, path="GX", path_spacing=0.2, t_step=500.0)
+    inputs = {"structure": Structure.from_atoms(atoms), "calculator": CalculatorSpec("dft", settings)}
+    steps, states = [], []
+    result = drain(phonons(params, inputs), lambda step: (steps.append(step), states.append(step.state())))
+    kinds = [step.kind for step in steps]
+    assert {"scf", "dielectric", "phonons"} == set(kinds) and [step.n for step in steps] == list(range(1, len(steps) + 1))
+    m = atoms.get_masses()
+    charge, epsilon = result.values["born_charges"][0, 0, 0], result.values["dielectric_tensor"][0, 0]
+    assert charge > 1.0 and epsilon > 3.0
+    stiffer = 4 * np.pi * HARTREE_EV * BOHR_ANGSTROM * charge**2 / (atoms.get_volume() * epsilon) * (1 / m[0] + 1 / m[1])
+    transverse, longitudinal = result.values["phonon_gamma"][3:], result.values["phonon_frequencies"][0, -1]
+    assert np.ptp(transverse) < 1e-4 and np.abs(transverse).min() > 3.0
+    assert longitudinal**2 == pytest.approx(transverse[0] * abs(transverse[0]) + THZ_PER_ROOT**2 * stiffer, rel=1e-4)
+    middle = kinds.index("dielectric") + 2
+    again = drain(phonons(params, inputs, resume=states[middle]))
+    assert again.values["phonon_frequencies"] == pytest.approx(result.values["phonon_frequencies"], abs=1e-5)
