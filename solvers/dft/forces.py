@@ -79,5 +79,7 @@ def forces(problem: Problem, ground: GroundState, *, correct: bool = True) -> np
         total = total + term.forces(ground)
     if correct:
         total = total + residual_forces(problem, out, problem.fields(ground.rho_in, unknowns))
+    if problem.dipole is not None:
+        total = total + torch.from_numpy(problem.dipole.forces(ground.rho[0])).to(total)
     total = total.cpu().numpy() + problem.ewald_forces + sum(term.forces for term in problem.static)
     return total if problem.group is None else problem.group.symmetrise_forces(total)

@@ -122,7 +122,8 @@ class Smearing:
 class Pseudos:
     """Which potential each element gets: `library`, except for those in `chosen` (symbol -> name or path of a file; paths become absolute).
 
-    Text forms: ``gth``, ``dojo-pbe-standard`` (a set of the user's folder), ``Mg=GTH-PBE-q2,O=/home/me/O.psp8``; a comma or percent sign within a path is written %2C or %25.
+    Text forms: ``gth``, ``dojo-pbe-standard`` (a set of the user's folder), ``Mg=GTH-PBE-q2,O=files/O.psp8``; a comma or percent sign within a path is
+    written %2C or %25.
     """
 
     library: str = "gth"
@@ -210,6 +211,8 @@ class DFTParams:
                                     help="what U counts electrons in: Löwdin-orthonormalised orbitals of all atoms, or the atoms' own")
     exchange_singularity: str = param("gygi-baldereschi", choices=("gygi-baldereschi", "extrapolated", "spherical", "zero"), group="physics", advanced=True,
                                       help="hybrids: the Coulomb kernel at q + G = 0")
+    dipole: str = param("none", choices=("none", "a", "b", "c"), group="physics", advanced=True,
+                        help="slabs: cell vector across the vacuum along which the field between periodic images of the dipole is taken away")
     symmetry: bool = param(True, help="use the space group; time reversal is used in any case", group="basis")
     precision: str = param("double", choices=("double",), help="arithmetic", group="run", advanced=True)
     device: str = param("auto", choices=("auto", "cpu", "cuda"), help="where the calculation runs", group="run")

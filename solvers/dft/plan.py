@@ -72,7 +72,7 @@ class Plan:
                                   for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
                 "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision,
                 "spin": "collinear" if self.n_spin == 2 else "none", "magmoms": None if self.moments is None else self.moments.tolist(),
-                "total_moment": self.total_moment, "charge": self.params.charge,
+                "total_moment": self.total_moment, "charge": self.params.charge, "dipole": self.params.dipole,
                 **({"hubbard": str(self.params.hubbard), "hubbard_projection": self.params.hubbard_projection} if self.params.hubbard is not None else {}),
                 **({"exchange_singularity": self.params.exchange_singularity} if self.params.xc in HYBRIDS else {})}
 

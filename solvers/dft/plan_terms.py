@@ -1,4 +1,4 @@
-"""The extra terms that the parameters of a calculation ask for: DFT+U, exact exchange."""
+"""The extra terms that the parameters of a calculation ask for: dipole correction, DFT+U, exact exchange."""
 from __future__ import annotations
 
 from ..core.units import HARTREE_EV
@@ -6,11 +6,17 @@ from .exchange import ExactExchange
 from .hubbard import Hubbard
 from .plan import Plan
 from .problem import Problem
+from .surface import find_vacuum
+from .terms.dipole import require_neutral
 
 
 def add_terms(problem: Problem, plan: Plan) -> None:
     """Let `problem` carry every extra term of `plan`. Raises SetupError where a term cannot work with the potentials."""
     params = plan.params
+    if params.dipole != "none":
+        require_neutral(params.charge)
+        vacuum = find_vacuum(plan.cell, problem.model.fractional, "abc".index(params.dipole))
+        problem.correct_dipole(vacuum.axis, vacuum.middle)
     if params.hubbard is not None and params.hubbard.values:
         problem.add(Hubbard(problem, params.hubbard.nested(1 / HARTREE_EV), params.hubbard_projection, plan.moments, plan.n_spin))
     hybrid = problem.model.functional.exact_exchange

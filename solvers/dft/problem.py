@@ -16,6 +16,7 @@ from .potential import XC, exchange_correlation, hartree
 from .spin import charge_and_moment
 from .symmetry import SpaceGroup
 from .terms.core import core_density
+from .terms.dipole import SlabDipole
 from .terms.ewald import ewald
 from .terms.local import alpha_energy, local_potential
 
@@ -53,6 +54,7 @@ class Problem:
         self.core = core_density(self.grid, list(model.species), self.positions)
         self.ewald_energy, self.ewald_forces, self.ewald_stress = ewald(model.cell, model.positions, model.charges)
         self.alpha_energy = alpha_energy(self.grid, list(model.species), model.n_electrons)
+        self.dipole: SlabDipole | None = None
         self.terms: list[Term] = []
         self.static: list[StaticTerm] = []
 
@@ -64,6 +66,13 @@ class Problem:
         self.terms.append(term)
         self.hamiltonian.extra.append(term)
 
+    def correct_dipole(self, axis: int, middle: float) -> None:
+        """Take away the field between periodic images of a slab's dipole along cell vector `axis`; the potential jumps at its fraction `middle`."""
+        self.dipole = SlabDipole(self.grid, axis, middle, self.model.charges, self.model.fractional)
+        self.v_local = self.v_local + self.dipole.external
+        self.ewald_energy += self.dipole.ion_energy
+        self.ewald_forces = self.ewald_forces + self.dipole.ion_forces
+
     @property
     def fixed_energy(self) -> float:
         """What no electron changes: Ewald, the G = 0 part of the local potential, static terms; Ha."""
@@ -72,6 +81,9 @@ class Problem:
     def fields(self, rho: torch.Tensor, unknowns: Sequence[torch.Tensor] = ()) -> tuple[float, torch.Tensor, XC]:
         """(E_Hartree, v_Hartree(G), exchange-correlation) of density coefficients rho (S, …) and the terms' unknowns."""
         energy, potential = hartree(self.grid, rho)
+        if self.dipole is not None:
+            part = self.dipole.hartree(rho[0])
+            energy, potential = energy + part[0], potential + part[1]
         tau = next((u for term, u in zip(self.terms, unknowns, strict=False) if term.name == "kinetic density"), None)
         return energy, potential, exchange_correlation(self.grid, self.model.functional, rho, self.core, None if tau is None else self.grid.to_real(tau))
 

@@ -106,6 +106,8 @@ def stress_terms(problem: Problem, ground: GroundState) -> dict[str, np.ndarray]
     for term in problem.terms:
         terms[term.name] = torch.zeros(3, 3, dtype=torch.float64, device=rho.device) + term.stress(ground)
     static = {term.name: term.stress for term in problem.static}
+    if problem.dipole is not None:
+        static["dipole"] = problem.dipole.stress(rho[0])
     return {**{name: value.cpu().numpy() for name, value in terms.items()}, "ewald": problem.ewald_stress, **static}
 
 
