@@ -1,4 +1,4 @@
-"""``qcad plugins | pseudos | doctor | validate | bench | gui``."""
+"""``qcad plugins | doctor | validate | bench | gui``."""
 
 from __future__ import annotations
 
@@ -22,10 +22,6 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
     if verb == "plugins":
         parser.add_argument("action", nargs="?", choices=("list", "allow", "forbid"), default="list")
         parser.add_argument("name", nargs="?", help="distribution to allow or forbid")
-    elif verb == "pseudos":
-        parser.add_argument("action", nargs="?", choices=("list",), default="list")
-        parser.add_argument("element", nargs="?", help="only this element")
-        parser.add_argument("--xc", help="only this functional")
     elif verb in ("validate", "bench"):
         parser.add_argument("area", nargs="?", help="dft, elastic, deck, md, mlff (default: all)")
         parser.add_argument(
@@ -37,7 +33,7 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
 
 
 def run(args: argparse.Namespace, verb: str) -> int:
-    return {"plugins": _plugins, "pseudos": _pseudos, "doctor": _doctor, "validate": _validate, "bench": _bench, "gui": _gui}[verb](args)
+    return {"plugins": _plugins, "doctor": _doctor, "validate": _validate, "bench": _bench, "gui": _gui}[verb](args)
 
 
 def _plugins(args: argparse.Namespace) -> int:
@@ -63,30 +59,6 @@ def _plugins(args: argparse.Namespace) -> int:
         if args.json
         else "\n".join(f"{row['kind']:<12} {row['name']:<14} {row['package']:<16} {row['state']:<7} {row['summary']}" for row in rows)
     )
-    return 0
-
-
-def _pseudos(args: argparse.Namespace) -> int:
-    from ..dft.pseudo import library
-
-    rows = library.listing(args.element, args.xc)
-    if not rows:
-        every = library.listing()
-        asked = " and ".join(f"{what} {value!r}" for what, value in (("element", args.element), ("functional", args.xc)) if value)
-        raise MissingError(
-            f"There is no potential for {asked}.",
-            hint=f"Functionals: {', '.join(sorted({row['xc'] for row in every}))}. `qcad pseudos list` shows every element.",
-        )
-    if args.json:
-        print(json.dumps({"pseudos": rows}, ensure_ascii=False))
-    else:
-        print(
-            "\n".join(
-                f"{row['symbol']:<3} {row['name']:<22} {row['xc']:<7} {'default' if row['default'] else '':<8} {row['valence']:3d} electrons  "
-                + (f"cutoff {row['cutoff_ev']:6.0f} eV ({row['cutoff_ha']:.0f} Ha, {row['cutoff_kind']})" if row["cutoff_ev"] else "cutoff not known")
-                for row in rows
-            )
-        )
     return 0
 
 

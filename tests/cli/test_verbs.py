@@ -179,3 +179,23 @@ def test_directions_of_a_hexagonal_lattice_need_its_ratio(qcad):
     cosine2 = 1.588**2 / (1 + 1.588**2)
     expected = 162.4 * (1 - cosine2) ** 2 + 180.7 * cosine2**2 + 2 * (69 + 2 * 46.7) * (1 - cosine2) * cosine2
     assert stiffness[0][0] / 1e9 == pytest.approx(expected, rel=1e-9)
+
+
+def test_own_potentials_from_shell_to_calculation(qcad):
+    from ase.build import bulk
+
+    from solvers.dft.pseudo.library import entry
+    from solvers.validate.potential_files import on_mesh, psp8_text
+
+    bulk("Si", a=5.43).write(qcad.folder / "si.xyz", format="extxyz")
+    (qcad.folder / "Si.psp8").write_text(psp8_text(on_mesh(entry("Si", "PBE"))))
+    added = qcad.json("pseudos", "add", "Si.psp8", "--set", "mine", "--licence", "CC0", "--no-scan")["added"]
+    assert (added[0]["selector"], added[0]["licence"], added[0]["cutoff_kind"]) == ("mine", "CC0", "unknown")
+    listed = {row["selector"]: row for row in qcad.json("pseudos", "list", "Si")["pseudos"]}
+    assert listed["mine"]["sha256"] == added[0]["sha256"] and {"licence", "nlcc", "relativity"} <= set(listed["GTH-PBE-q4"])
+    result = qcad.json("scf", "si.xyz", "--pseudos", "mine", "--cutoff", "120", "--tolerance", "1e-4")
+    assert -205 < result["energy"] < -185
+    stored = qcad.folder / "data" / "pseudos" / "mine" / "Si.psp8"
+    stored.write_text(stored.read_text().replace("14.0", "14.1", 1))
+    assert qcad.json("pseudos", "verify", code=1)["potentials"][0]["state"] == "changed"
+    assert "licence: GPL-3.0" in qcad("pseudos", "list", "--sources").stdout

@@ -137,8 +137,8 @@ def test_orbitals_and_labels(tmp_path):
     mesh = logarithmic_mesh(14)
     r = mesh[0]
     shells = (Shell("", 0, 2.0, None, r * np.exp(-r)), Shell("3p", 1, 2.0, None, r**2 * np.exp(-r)), Shell("3d", 2, 0.0, None, r**3 * np.exp(-r)))
-    read = library.find("Si", "PBE", saved(tmp_path, upf1_text(replace(with_density(on_mesh(SILICON, mesh)), shells=shells)).replace("\n    0  2.00", "\nXX    0  2.00"),
-                                           "upf"))
+    text = upf1_text(replace(with_density(on_mesh(SILICON, mesh)), shells=shells)).replace("\n    0  2.00", "\nXX    0  2.00")
+    read = library.find("Si", "PBE", saved(tmp_path, text, "upf"))
     assert [(orbital.label, orbital.l, orbital.occupation) for orbital in read.atomic_orbitals] == [("3s", 0, 2.0), ("3p", 1, 2.0), ("3d", 2, 0.0)]
     t, w = np.polynomial.legendre.leggauss(400)
     q, w = torch.as_tensor(12.5 * (t + 1)), torch.as_tensor(12.5 * w)
@@ -151,7 +151,8 @@ def test_orbitals_and_labels(tmp_path):
 @pytest.mark.parametrize(("change", "words"), [
     ({'pseudo_type="NC"': 'pseudo_type="US"'}, "ultrasoft"), ({'pseudo_type="NC"': 'pseudo_type="PAW"'}, "projector augmented-wave"),
     ({'is_ultrasoft="F"': 'is_ultrasoft=".true."'}, "ultrasoft"), ({'is_coulomb="F"': 'is_coulomb="T"'}, "bare Coulomb"),
-    ({'has_so="F"': 'has_so="T"'}, "fully relativistic"), ({"</UPF>": ""}, "truncated"), ({"<PP_LOCAL": "<PP_LOKAL", "</PP_LOCAL": "</PP_LOKAL"}, "no section PP_LOCAL"),
+    ({'has_so="F"': 'has_so="T"'}, "fully relativistic"), ({"</UPF>": ""}, "truncated"),
+    ({"<PP_LOCAL": "<PP_LOKAL", "</PP_LOCAL": "</PP_LOKAL"}, "no section PP_LOCAL"),
     ({'number_of_proj="3"': 'number_of_proj="4"'}, "3 projectors; 4 were announced"), ({'z_valence="4.0000"': 'z_valence="nan"'}, "z_valence"),
     ({'element="Si"': 'element="Qq"'}, "element"), ({'angular_momentum="1"': 'angular_momentum="-3"'}, "angular_momentum"),
 ])
@@ -264,8 +265,8 @@ def test_core_of_the_cp2k_table_is_the_published_one(tmp_path):
 
 def test_hgh_text(tmp_path):
     """pspcod 3 stores the diagonal and leaves the couplings to eqs 20-28 of HGH; the table's PADE potential of silicon is the same one."""
-    text = "\n".join(["HGH Si", "14 4 010605", "3 1 1 0 2001 0", "0.440000 -7.336103 0.0 0.0 0.0 rloc", "0.422738 5.906928 3.258196 0.0", "0.484278 2.727013 0.0 0.0",
-                      " 0.000373 0.014437 0.0"])
+    text = "\n".join(["HGH Si", "14 4 010605", "3 1 1 0 2001 0", "0.440000 -7.336103 0.0 0.0 0.0 rloc", "0.422738 5.906928 3.258196 0.0",
+                      "0.484278 2.727013 0.0 0.0", " 0.000373 0.014437 0.0"])
     entry, table = files.load(saved(tmp_path, text, "hgh"))[1], library.entry("Si", "LDA")
     assert entry.xc == "LDA (Teter 93)"
     assert np.allclose(entry.channel_matrices[0], table.channel_matrices[0], atol=2e-6) and entry.channel_matrices[0][0][1] < -1

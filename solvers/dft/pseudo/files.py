@@ -75,11 +75,16 @@ def _entry(digest: str, found: RadialPotential | GTHEntry, name: str, path: str)
 
 def potential_of(entry: FileEntry) -> RadialPotential | GTHEntry:
     """The numbers behind an entry; ReadError when the file is no longer the one the entry was made of."""
-    digest, found = load(entry.path)
+    digest = hashlib.sha256(read_bytes(entry.path)).hexdigest()
     if digest != entry.sha256:
         raise ReadError(f"{entry.path} is not the file it was (SHA-256 {digest[:12]} instead of {entry.sha256[:12]}).",
                         hint="Start again to take the file as it is now; `qcad pseudos verify` checks the user folder.")
-    return found
+    return load(entry.path)[1]
+
+
+def read_bytes(path: Path | str) -> bytes:
+    """The content of a potential file. Raises MissingError, ReadError."""
+    return _bytes(Path(path).expanduser())[0]
 
 
 def _bytes(path: Path) -> tuple[bytes, tuple[str, int, int]]:

@@ -44,10 +44,11 @@ def rows() -> list[dict[str, Any]]:
     key = status.st_mtime_ns, status.st_size
     if _cache.get(str(path), (None,))[0] != key:
         data = read_json(path)
-        if not isinstance(data, dict) or data.get("schema") != _SCHEMA or not isinstance(data.get("potentials"), list) or not all(map(_sound, data["potentials"])):
+        listed = data.get("potentials") if isinstance(data, dict) and data.get("schema") == _SCHEMA else None
+        if not isinstance(listed, list) or not all(map(_sound, listed)):
             raise ReadError(f"{path} is not a manifest of potentials that this version understands.",
                             hint="Move it away and add the potentials again with `qcad pseudos add`.")
-        _cache[str(path)] = key, data["potentials"]
+        _cache[str(path)] = key, listed
     return _cache[str(path)][1]
 
 
@@ -82,7 +83,8 @@ def find(symbol: str, selector: str) -> FileEntry | None:
     exact = [item for item in fitting if item.listed.lower() == wanted] or [item for item in fitting if item.name == symbol]
     if len(fitting) <= 1 or len(exact) == 1:
         return (exact or fitting or [None])[0]
-    raise SetupError(f"{selector!r} holds {len(fitting)} potentials of {symbol}.", hint=f"Choose one: {', '.join(f'{symbol}={item.selector}' for item in fitting)}.")
+    there = ", ".join(f"{symbol}={item.selector}" for item in fitting)
+    raise SetupError(f"{selector!r} holds {len(fitting)} potentials of {symbol}.", hint=f"Choose one: {there}.")
 
 
 @contextmanager

@@ -141,7 +141,8 @@ def _entry(symbol: str, names: list[str], xc: str, block: list[str], source: str
     if cursor != len(words):
         raise ValueError(f"{len(words) - cursor} numbers too many")
     digest = hashlib.sha256("\n".join(" ".join(text.split()) for text in block).encode()).hexdigest()
-    return GTHEntry(symbol, names[0], tuple(names[1:]), xc, configuration, radius, coefficients, tuple(radii), tuple(matrices), source, licence, digest, tuple(cores))
+    return GTHEntry(symbol, names[0], tuple(names[1:]), xc, configuration, radius, coefficients, tuple(radii), tuple(matrices), source, licence, digest,
+                    tuple(cores))
 
 
 @cache

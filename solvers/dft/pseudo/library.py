@@ -198,8 +198,9 @@ def listing(symbol: str | None = None, xc: str | None = None) -> list[dict]:
     rows = []
     for item in (*entries(symbol, xc), *own):
         cutoff = cutoff_row(item)
-        rows.append({"symbol": item.symbol, "name": item.name, "selector": item.selector, "set": getattr(item, "collection", "") or ("" if item in own else "gth"),
-                     "valence": item.charge, "xc": item.xc, "default": item.plain, "cutoff_ha": None if cutoff.energy is None else cutoff.energy / HARTREE_EV,
+        belongs = item.collection if isinstance(item, FileEntry) else "gth"
+        rows.append({"symbol": item.symbol, "name": item.name, "selector": item.selector, "set": belongs, "valence": item.charge, "xc": item.xc,
+                     "default": item.plain, "cutoff_ha": None if cutoff.energy is None else cutoff.energy / HARTREE_EV,
                      "cutoff_ev": cutoff.energy, "cutoff_kind": cutoff.kind, "nlcc": item.has_core, "relativity": item.relativity, "licence": item.licence,
                      "source": item.source, "sha256": item.sha256})
     return rows

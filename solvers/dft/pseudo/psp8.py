@@ -1,7 +1,7 @@
 """Reader of psp8 files, the format that ONCVPSP writes for ABINIT. D. R. Hamann, Phys. Rev. B 88, 085117 (2013); layout: ABINIT's page "psp8_info".
 
-An equidistant mesh from r = 0; blocks `l, ekb…` with columns `i r p₁ p₂ …` of r p(r); one block with v_loc(r), of its own number (lloc > lmax) or in the place of
-one l; with spin–orbit (extension_switch 2, 3) blocks of l ≥ 1 that scalar calculations leave out; 4π ρ_core and its derivatives when fchrg > 0; 4π times the
+An equidistant mesh from r = 0; blocks `l, ekb…` with columns `i r p₁ p₂ …` of r p(r); one block with v_loc(r), of its own number (lloc > lmax) or in the place
+of one l; with spin–orbit (extension_switch 2, 3) blocks of l ≥ 1 that scalar calculations leave out; 4π ρ_core and its derivatives when fchrg > 0; 4π times the
 pseudo-valence density when extension_switch is 1 or 3; then text, usually the input of the generating program.
 """
 from __future__ import annotations
@@ -142,7 +142,8 @@ def _same_mesh(lines: _Lines, mesh: np.ndarray | None, r: np.ndarray) -> np.ndar
 
 def _configuration(text: str, charge: float) -> tuple[int, ...]:
     """Valence electrons per l from the input of ONCVPSP behind the tables, () where it is not there or does not fit."""
-    match = re.search(r"#\s*atsym\s+z\s+nc\s+nv[^\n]*\n\s*(\S+)\s+([\d.]+)\s+(\d+)\s+(\d+)[^\n]*\n(?:#[^\n]*\n)*((?:[ \t]*\d+[ \t]+\d+[ \t]+[-\d.eEdD+]+[^\n]*\n)+)", text)
+    match = re.search(r"#\s*atsym\s+z\s+nc\s+nv[^\n]*\n\s*(\S+)\s+([\d.]+)\s+(\d{1,3})\s+(\d{1,3})\s[^\n]*\n(?:#[^\n]*\n)*"
+                      r"((?:[ \t]*\d+[ \t]+\d[ \t]+[\d.]{1,12}[^\n]*\n)+)", text)
     if match is None:
         return ()
     rows = [line.split()[:3] for line in match[5].splitlines()][int(match[3]):int(match[3]) + int(match[4])]
@@ -150,7 +151,7 @@ def _configuration(text: str, charge: float) -> tuple[int, ...]:
     for _, l, electrons in rows:
         if int(l) > 3:
             return ()
-        per_l[int(l)] += float(electrons.replace("D", "E").replace("d", "e"))
+        per_l[int(l)] += float(electrons)
     if any(count != int(count) for count in per_l) or sum(per_l) != charge:
         return ()
     while per_l[-1] == 0:

@@ -58,7 +58,7 @@ def refuse_kind(name: str, kind: str) -> None:
     kind = kind.strip().strip("'\"").upper()
     reasons = {"US": "ultrasoft: it needs augmentation charges and a generalised eigenproblem", "USPP": "ultrasoft: it needs augmentation charges",
                "PAW": "of the projector augmented-wave method: it needs augmentation charges and on-site energies",
-               "1/R": "a bare Coulomb potential, which no plane-wave cutoff converges", "COULOMB": "a bare Coulomb potential, which no plane-wave cutoff converges"}
+               "1/R": "a bare Coulomb potential, which no plane-wave cutoff converges"}
     if kind in reasons:
         raise ReadError(f"{name} is {reasons[kind]}.", hint="This program computes with norm-conserving potentials: take one of PseudoDojo, SG15, SPMS or GTH.")
     if kind not in ("NC", "SL"):
@@ -103,8 +103,9 @@ def _potential(upf: Sections, text: str) -> RadialPotential:
                    for label, l, occupation, energy, values in upf.orbitals if 0 <= l <= 3 and np.any(values))
     return check(RadialPotential(
         symbol, f"{symbol}.upf", functional_of_upf(header.get("functional", "")), charge, r, upf.step[:len(r)], screened[:end], channels, core, density, shells,
-        configuration=_configuration(shells, charge) or valence_configuration(number, charge), relativity=header.get("relativistic", "not stated") or "not stated",
-        source=_source(header, upf.info), licence=licence_of(text), hint=_cutoff(header) or cutoff_hint(upf.info), notes=(*notes, *note)), name)
+        configuration=_configuration(shells, charge) or valence_configuration(number, charge),
+        relativity=header.get("relativistic", "not stated") or "not stated", source=_source(header, upf.info), licence=licence_of(text),
+        hint=_cutoff(header) or cutoff_hint(upf.info), notes=(*notes, *note)), name)
 
 
 def _element(name: str, text: str) -> tuple[str, int]:

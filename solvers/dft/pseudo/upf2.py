@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 import re
-from xml.etree.ElementTree import Element, ParseError
+from typing import Any
 
 import numpy as np
 
@@ -33,10 +33,10 @@ def sections(text: str, name: str) -> Sections:
     return Sections(name, header, r, step, local, projectors, coupling, core, density, _orbitals(root, header, name), info)
 
 
-def _tree(text: str, name: str) -> tuple[Element, str]:
+def _tree(text: str, name: str) -> tuple[Any, str]:
     """(root, text of PP_INFO). The body of PP_INFO and comments are taken out first; ampersands that start no entity are escaped."""
     from defusedxml import DefusedXmlException
-    from defusedxml.ElementTree import fromstring
+    from defusedxml.ElementTree import ParseError, fromstring
     body = re.search(r"<PP_INFO[^>]{0,200}>(.*?)</PP_INFO>", text, re.S)
     info = body[1] if body else ""
     if body:
@@ -52,14 +52,14 @@ def _tree(text: str, name: str) -> tuple[Element, str]:
         raise ReadError(f"{name} is not readable as UPF version 2 ({str(error)[:120]}; lines counted from <UPF>, without PP_INFO).", hint=_HINT) from None
 
 
-def _child(parent: Element, tag: str, name: str) -> Element:
+def _child(parent: Any, tag: str, name: str) -> Element:
     found = parent.find(tag)
     if found is None:
         raise ReadError(f"{name} has no section {tag}.", hint=_HINT)
     return found
 
 
-def _array(parent: Element, tag: str, name: str) -> np.ndarray:
+def _array(parent: Any, tag: str, name: str) -> np.ndarray:
     element = _child(parent, tag, name)
     return numbers(name, tag, "".join(element.itertext()), _whole(element.get("size"), name, f"size of {tag}"))
 
@@ -77,7 +77,7 @@ def _true(header: dict[str, str], key: str) -> bool:
     return header.get(key, "").strip().strip(".").lower() in ("t", "true", "1", "yes")
 
 
-def _projectors(section: Element, header: dict[str, str], name: str) -> tuple[list, np.ndarray]:
+def _projectors(section: Any, header: dict[str, str], name: str) -> tuple[list, np.ndarray]:
     if section.find("PP_AUGMENTATION") is not None:
         augmentation = section.find("PP_AUGMENTATION")
         if len(augmentation) and augmentation.get("q_with_l", "") and _true(header, "is_ultrasoft"):
@@ -101,7 +101,7 @@ def _projectors(section: Element, header: dict[str, str], name: str) -> tuple[li
     return found, flat.reshape(len(found), len(found))
 
 
-def _orbitals(root: Element, header: dict[str, str], name: str) -> list:
+def _orbitals(root: Any, header: dict[str, str], name: str) -> list:
     section = root.find("PP_PSWFC")
     found = []
     for index in range(1, _MOST + 1):
@@ -127,6 +127,6 @@ def _real(text: str | None) -> float:
     return value if abs(value) < 20 else 0.0
 
 
-def _energy(element: Element) -> float | None:
+def _energy(element: Any) -> float | None:
     value = _real(element.get("pseudo_energy"))
     return value / 2 if value else None
