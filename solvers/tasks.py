@@ -49,6 +49,13 @@ TASKS: dict[str, Task] = {
             "solvers.dft.tasks_bands:bands",
             ("structure",),
         ),
+        Task(
+            "hubbard",
+            "Hubbard U of d and f shells from linear response",
+            "solvers.dft.params_response:HubbardUParams",
+            "solvers.dft.tasks_hubbard:hubbard_u",
+            ("structure",),
+        ),
         Task("relax", "Relax atoms and cell", "solvers.md.params:RelaxParams", "solvers.md.minimise:relax", ("structure", "calculator")),
         Task(
             "elastic",

@@ -43,4 +43,11 @@ def _dos(result: Result) -> list[str]:
     return lines
 
 
-_WORDS = {"bands": _bands, "dos": _dos}
+def _hubbard(result: Result) -> list[str]:
+    v, s = result.values, result.settings
+    lines = [f"supercell                {'x'.join(map(str, s['supercell']))}, projection {s['hubbard_projection']}"]
+    lines += [f"{'U of ' + name:<24} {U:.3f} ± {error:.3f} eV" for name, U, error in zip(s["sites"], v["hubbard_u"], v["hubbard_u_error"], strict=True)]
+    return [*lines, f"asymmetry of response    {float(v['response_asymmetry']):.2%}"]
+
+
+_WORDS = {"bands": _bands, "dos": _dos, "hubbard": _hubbard}

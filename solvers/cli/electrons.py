@@ -16,6 +16,7 @@ from . import flags, running
 _OUTPUT = {
     "bands": {".png": "picture", ".csv": "table of the bands"},
     "dos": {".png": "picture", ".csv": "table of the densities of states"},
+    "hubbard": {".csv": "table of the sites"},
 }
 #: what the JSON object of a verb holds besides the common keys
 _KEYS = {
@@ -23,8 +24,10 @@ _KEYS = {
               "inverse_mass", "inverse_mass_error", "touching_edges", "inverse_mass_along", "inverse_mass_along_error", "mass_directions"),
     "dos": ("energy", "fermi_energy", "dos_fermi_energy", "dos_at_fermi", "energies", "dos", "integrated_dos", "projections", "projected", "d_band_atoms",
             "d_band_centre", "d_band_width", "d_band_share", "spilling"),
+    "hubbard": ("hubbard_u", "hubbard_u_error", "hubbard_sites", "response_bare", "response_screened", "response_asymmetry"),
 }
-_SETTINGS = {"bands": ("gap_kind", "path", "n_bands"), "dos": ("method", "dos_kpts", "complete_below")}
+_SETTINGS = {"bands": ("gap_kind", "path", "n_bands"), "dos": ("method", "dos_kpts", "complete_below"),
+             "hubbard": ("sites", "hubbard_projection", "supercell", "potentials")}
 
 
 def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
@@ -108,8 +111,15 @@ def _dos_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
     return columns | states | counts, {"energy": "eV", "energy from E_F": "eV", **dict.fromkeys(states, "states/eV")}
 
 
+def _hubbard_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    values = result.values
+    columns = {"atom": values["hubbard_sites"], "shell": [name.split()[0] for name in result.settings["sites"]], "U": values["hubbard_u"],
+               "standard error": values["hubbard_u_error"]}
+    return columns, {"U": "eV", "standard error": "eV"}
+
+
 def _spin(spin: int, n: int) -> str:
     return "" if n == 1 else (" up", " down")[spin]
 
 
-_TABLES = {"bands": _bands_table, "dos": _dos_table}
+_TABLES = {"bands": _bands_table, "dos": _dos_table, "hubbard": _hubbard_table}

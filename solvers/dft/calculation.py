@@ -17,11 +17,13 @@ from . import forces as forces_module
 from . import stress as stress_module
 from .basis import Basis
 from .eigen.algebra import orthonormalise
+from .hubbard import Hubbard
 from .magnetisation import local_moments
 from .model import Model
 from .parallel import Workers
 from .plan import Plan
 from .plan_terms import add_terms
+from .populations import Populations, populations
 from .problem import Problem
 from .projectors import Species
 from .pseudo import library
@@ -167,6 +169,16 @@ class Calculation:
     def local_moments(self) -> np.ndarray:
         """Moment of every atom (N,) in µ_B: its share of n↑ − n↓ (see `magnetisation`)."""
         return local_moments(self.problem, self.ground.rho)
+
+    @cached_property
+    def populations(self) -> Populations:
+        """Löwdin populations of atoms and shells."""
+        return populations(self.problem, self.ground.orbitals, self.ground.occupations)
+
+    @property
+    def hubbard(self) -> Hubbard | None:
+        """The +U term, if the calculation has one."""
+        return next((term for term in self.problem.terms if isinstance(term, Hubbard)), None)
 
     def density(self) -> np.ndarray:
         """Valence density of every spin on the box, e/bohr³: (1, n1, n2, n3) the total, or (2, n1, n2, n3) up and down."""

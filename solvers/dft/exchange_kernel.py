@@ -11,8 +11,8 @@ cells, v(K) = 4π/K² (1 − cos KR), v(0) = 2πR² (J. Spencer and A. Alavi, Ph
 
 Peers: the full range with "gygi-baldereschi" is `exxdiv_treatment = 'gygi-baldereschi'` of Quantum ESPRESSO with `x_gamma_extrapolation = .false.`; with
 `extrapolate` it is that with `.true.` (the default there: points of the mesh of twice the spacing get weight 0, all others 8/7; the mesh must be even). "zero"
-is its 'none' for both ranges. Its 'gygi-baldereschi' for the short range keeps α = 10/cutoff, so that energies there depend on the cutoff by more than the plane
-waves. Its stress (6.7) lacks part of the derivative of v(0): finite differences of its own kind of energy agree with ours.
+is its 'none' for both ranges. Its 'gygi-baldereschi' for the short range keeps α = 10/cutoff, so that energies there depend on the cutoff beyond the
+plane waves. Its stress (6.7) lacks part of the derivative of v(0).
 """
 from __future__ import annotations
 

@@ -130,6 +130,16 @@ class Hubbard(Term):
         """Occupation matrices per spin channel of the final orbitals, one (S, n, 2l+1, 2l+1) per set."""
         return occupation_matrices(self.problem, ground.orbitals, ground.occupations, self.functions, self.sets)
 
+    def report(self, ground: object) -> dict[str, np.ndarray]:
+        """hubbard_sites (n,), hubbard_occupations (S, n, 2l+1 of the widest shell, padded with zeros) in rising order, hubbard_moments (n,) µ_B."""
+        matrices = [matrix.cpu() for matrix in self.final_matrices(ground)]
+        widest = max(matrix.shape[-1] for matrix in matrices)
+        values = [torch.nn.functional.pad(torch.linalg.eigvalsh(matrix), (widest - matrix.shape[-1], 0)) for matrix in matrices]
+        traces = torch.cat([matrix.diagonal(dim1=-2, dim2=-1).sum(-1) for matrix in matrices], 1)
+        moments = traces[0] - traces[1] if self.n_spin == 2 else torch.zeros(traces.shape[1])
+        return {"hubbard_sites": np.concatenate([members.atoms for members in self.sets]), "hubbard_occupations": torch.cat(values, 1).numpy(),
+                "hubbard_moments": moments.numpy()}
+
     def energy(self, ground: object) -> float:
         """E_U of the final orbitals, Ha."""
         return self._energy(self.final_matrices(ground))

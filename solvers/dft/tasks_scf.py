@@ -40,9 +40,20 @@ def scf(params: DFTParams, inputs: Mapping[str, Any], *, resume: State | None = 
     for step in calculation.run():
         text = "; ".join(filter(None, (opening if step.n == first + 1 else "", step.text)))
         yield Step("scf", step.n, {"free_energy": step.free_energy * HARTREE_EV, "energy_error": step.accuracy * HARTREE_EV,
-                                   "fermi_energy": step.fermi_energy * HARTREE_EV},
+                                   "fermi_energy": step.fermi_energy * HARTREE_EV, **({"magmom": step.moment} if plan.n_spin == 2 else {})},
                    state=lambda: pack(state), text=text, progress=_progress(state.accuracies, calculation))
     return _result(calculation, time.monotonic() - started)
+
+
+def population_values(calculation: Calculation) -> dict[str, Any]:
+    """Löwdin charges and moments, spilling, and what a Hubbard term counts, under their names in results."""
+    found = calculation.populations
+    values: dict[str, Any] = {"lowdin_charges": calculation.problem.model.charges - found.electrons, "spilling": found.spilling}
+    if calculation.plan.n_spin == 2:
+        values["lowdin_moments"] = found.moments
+    if calculation.hubbard is not None:
+        values.update(calculation.hubbard.report(calculation.ground))
+    return values
 
 
 def _progress(accuracies: list[float], calculation: Calculation) -> float:
@@ -73,6 +84,7 @@ def _result(calculation: Calculation, wall: float) -> Result:
         "history": np.array(state.energies) * HARTREE_EV, "residual_history": np.array(state.accuracies) * HARTREE_EV, "wall_s": wall}
     if plan.n_spin == 2:
         values.update(magmom=calculation.total_moment, magmoms=calculation.local_moments, absolute_magmom=calculation.absolute_moment)
+    values.update(population_values(calculation))
     return Result(values, converged=ground.converged, structure=plan.structure, fields={"density": density_field(calculation)}, warnings=tuple(warnings),
                   settings={**plan.settings, "device": machine.describe(calculation.problem.basis.device),
                             "n_plane_waves": calculation.problem.basis.n_plane_waves})
