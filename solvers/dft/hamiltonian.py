@@ -5,7 +5,7 @@ import torch
 
 from .basis import Basis, Batch
 from .eigen.algebra import matmul
-from .eigen.precondition import preconditioned_residuals
+from .eigen.precondition import SCALE, preconditioned_residuals
 from .extra import ExtraTerm
 from .kernels.local import LocalOperator, make
 from .parallel import Workers
@@ -61,6 +61,6 @@ class Hamiltonian:
         from .kernels import residuals as kernel
         W, norms = torch.empty_like(X), torch.empty_like(e)
         rows = [kernel.complex_rows(array[0].numpy()) for array in (X, HX, W)]
-        arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy(), rows[2], norms[0].numpy())
+        arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy(), SCALE, rows[2], norms[0].numpy())
         self.workers.share(lambda first, step: kernel.preconditioned_residuals(*arguments, first, step), X.shape[1])
         return W, norms

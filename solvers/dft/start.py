@@ -66,7 +66,12 @@ def atomic_orbitals(problem: Problem, batch: Batch) -> torch.Tensor:
 
 
 def initial_orbitals(problem: Problem, batch: Batch, n_bands: int, spin: int = 0) -> torch.Tensor:
-    """Lowest Ritz vectors in the span of the atomic orbitals, topped up with random vectors; needs a potential in the Hamiltonian. (B, n_bands, storage).
+    """Lowest Ritz vectors in the span of the atomic orbitals, topped up with random vectors; needs a potential in the Hamiltonian. (B, n_bands, storage)."""
+    return initial_pair(problem, batch, n_bands, spin)[0]
+
+
+def initial_pair(problem: Problem, batch: Batch, n_bands: int, spin: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """`initial_orbitals` and their images HX.
 
     A little noise keeps the start from having a symmetry the ground state lacks.
     """
@@ -85,8 +90,9 @@ def more_bands(batch: Batch, X: torch.Tensor, extra: int) -> torch.Tensor:
     return orthonormalise(torch.cat([X, fresh / torch.linalg.vector_norm(fresh, dim=-1, keepdim=True)], 1))
 
 
-def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int, spin: int = 0) -> torch.Tensor:
-    """The n_bands lowest Ritz vectors of one spin in the span of `rows` (B, ≥ n_bands, storage)."""
+def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int, spin: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    """The n_bands lowest Ritz vectors of one spin in the span of orthonormal `rows` (B, ≥ n_bands, storage), and their images."""
     image = problem.hamiltonian.apply(batch, rows, spin=spin)
     _, C = lowest(overlap(rows, image), overlap(rows, rows), n_bands)
-    return orthonormalise(matmul(C.to(rows.dtype), rows))
+    C = C.to(rows.dtype)
+    return matmul(C, rows), matmul(C, image)

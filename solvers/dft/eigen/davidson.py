@@ -52,18 +52,22 @@ class _Subspace:
 
 
 def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tolerance: float, weights: torch.Tensor | None = None,
-             spin: int = 0) -> Bands:
+             spin: int = 0, image: torch.Tensor | None = None) -> Bands:
     """Improve orthonormal orbitals X (B, bands, storage) of one spin by at most `expansions` expansions, at least one.
 
-    tolerance: residual norm (Ha) below which a band counts as converged; weights (B, bands): bands of zero weight never ask for more.
+    tolerance: residual norm (Ha) below which a band counts as converged; weights (B, bands): bands of zero weight never ask for more; image: HX where it is
+    at hand.
     """
     n_bands = X.shape[1]
-    apply = partial(hamiltonian.apply, batch, **({"spin": spin} if spin else {}))
+    apply = partial(hamiltonian.apply, batch, spin=spin)
     space = _Subspace(X, (expansions + 1) * n_bands)
     V, HV = space.V, space.HV
     X0 = X = V[:, :n_bands]
     HX = HV[:, :n_bands]
-    apply(X, out=HX)
+    if image is None:
+        apply(X, out=HX)
+    else:
+        HX.copy_(image)
     space.close_orbitals()
     e = space.h.diagonal(dim1=1, dim2=2).real.clone()
     first_norms = C = None

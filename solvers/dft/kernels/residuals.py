@@ -1,4 +1,4 @@
-"""Residuals of Ritz pairs and their Teter–Payne–Allan preconditioning in one pass per band (Numba); torch form in `eigen/precondition.py`."""
+"""Residuals of Ritz pairs and their preconditioning in one pass per band (Numba); torch form in `eigen/precondition.py`."""
 from __future__ import annotations
 
 import math
@@ -13,22 +13,17 @@ njit = numba.njit(nogil=True, cache=True, fastmath={"contract", "reassoc", "nsz"
 
 
 @njit
-def preconditioned_residuals(X, HX, e, kinetic, W, norms, first, step):
-    """W[b] = K (HX[b] − e[b] X[b]), norms[b] = ‖HX[b] − e[b] X[b]‖ for bands first, first+step, …; X, HX, W (bands, n) complex, kinetic (n,) Ha."""
+def preconditioned_residuals(X, HX, e, kinetic, scale, W, norms, first, step):
+    """W[b] = K (HX[b] − e[b] X[b]), norms[b] = ‖HX[b] − e[b] X[b]‖ for bands first, first+step, …; X, HX, W (bands, n) complex, kinetic (n,) and scale Ha."""
+    inverse = 1.0 / scale
     for b in range(first, X.shape[0], step):
-        own = 0.0
         total = 0.0
         for j in range(X.shape[1]):
-            x = X[b, j]
-            r = HX[b, j] - e[b] * x
+            r = HX[b, j] - e[b] * X[b, j]
             total += r.real * r.real + r.imag * r.imag
-            own += kinetic[j] * (x.real * x.real + x.imag * x.imag)
+            x = (kinetic[j] - e[b]) * inverse
+            W[b, j] = r * (2.0 / (1.0 + x + math.sqrt(1.0 + (x - 1.0) ** 2)))
         norms[b] = math.sqrt(total)
-        inverse = 1.0 / max(own, 1e-3)
-        for j in range(X.shape[1]):
-            t = kinetic[j] * inverse
-            polynomial = 27.0 + t * (18.0 + t * (12.0 + 8.0 * t))
-            W[b, j] = (HX[b, j] - e[b] * X[b, j]) * (polynomial / (polynomial + 16.0 * t * t * t * t))
 
 
 def complex_rows(array: np.ndarray) -> np.ndarray:
