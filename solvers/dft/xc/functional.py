@@ -30,13 +30,18 @@ class ExactExchange:
 
 @dataclass(frozen=True)
 class Functional:
-    """An exchange-correlation functional; `libxc_ids` names the same one in libxc, `exact_exchange` is what a hybrid adds to `parts`."""
+    """An exchange-correlation functional; `libxc_ids` names the same one in libxc, `exact_exchange` is what a hybrid adds to `parts`.
+
+    fused: the numbers (share of PBE-like exchange, μ, κ, β) with which `kernels.gga` makes the sum of the last `n_fused` parts in one pass.
+    """
 
     name: str
     libxc_ids: tuple[int, ...]
     family: str  # "lda", "gga" or "mgga"
     parts: tuple[Callable, ...]
     exact_exchange: ExactExchange | None = None
+    fused: tuple[float, float, float, float] | None = None
+    n_fused: int = 2
 
     @property
     def needs_gradient(self) -> bool:
@@ -54,6 +59,19 @@ class Functional:
         Raises SetupError for other shapes and for a missing sigma or tau.
         """
         self._check(rho, sigma, tau)
+        if self.fused is None or self.family != "gga":
+            return self.sum_of_parts(self.parts, rho, sigma, tau)
+        from ..kernels import gga
+        if not gga.usable(rho):
+            return self.sum_of_parts(self.parts, rho, sigma)
+        values = XCValues(*gga.evaluate(rho, sigma, self.fused), None)
+        if rest := self.parts[:-self.n_fused]:
+            for total, term in zip(values[:3], self.sum_of_parts(rest, rho, sigma)[:3], strict=True):
+                total += term
+        return values
+
+    def sum_of_parts(self, parts: tuple[Callable, ...], rho: Tensor, sigma: Tensor | None = None, tau: Tensor | None = None) -> XCValues:
+        """`evaluate` part by part in torch, with floors and masks: the reference of the fused kernels."""
         polarised = rho.shape[0] == 2
         rho = rho.clamp_min(0.0) if polarised else rho[0]
         total = rho.sum(0) if polarised else rho
@@ -65,7 +83,7 @@ class Functional:
         if self.needs_kinetic_energy:
             given.append(torch.where(inside, tau if polarised else tau[0], torch.zeros_like(total)).clamp_min(0.0))
         sums = [torch.zeros_like(total), *(torch.zeros_like(variable) for variable in given)]
-        for part in self.parts:
+        for part in parts:
             for result, term in zip(sums, part(*given), strict=False):
                 if term is not None:
                     result += term
@@ -105,19 +123,23 @@ def _share(part: Callable, factor: float) -> Callable:
 _HSE06 = ExactExchange(0.25, 0.11)
 _SCREENED = partial(gga_x_wpbe.evaluate, omega=_HSE06.omega)
 
+_PBE = (1.0, gga_x_pbe.MU_PBE, gga_x_pbe.KAPPA, gga_c_pbe.BETA_PBE)
+
 _FUNCTIONALS = {item.name: item for item in (
     Functional("LDA", (1, 12), "lda", (lda_x_slater.evaluate, lda_c_pw92.evaluate)),
-    Functional("PBE", (101, 130), "gga", (gga_x_pbe.evaluate, gga_c_pbe.evaluate)),
-    Functional("PBEsol", (116, 133), "gga", (gga_x_pbe.evaluate_sol, gga_c_pbe.evaluate_sol)),
-    Functional("revPBE", (102, 130), "gga", (gga_x_revpbe.evaluate, gga_c_pbe.evaluate)),
+    Functional("PBE", (101, 130), "gga", (gga_x_pbe.evaluate, gga_c_pbe.evaluate), fused=_PBE),
+    Functional("PBEsol", (116, 133), "gga", (gga_x_pbe.evaluate_sol, gga_c_pbe.evaluate_sol),
+               fused=(1.0, gga_x_pbe.MU_SOL, gga_x_pbe.KAPPA, gga_c_pbe.BETA_SOL)),
+    Functional("revPBE", (102, 130), "gga", (gga_x_revpbe.evaluate, gga_c_pbe.evaluate), fused=(1.0, gga_x_pbe.MU_PBE, gga_x_revpbe.KAPPA, gga_c_pbe.BETA_PBE)),
     Functional("r2SCAN", (497, 498), "mgga", (mgga_x_r2scan.evaluate, mgga_c_r2scan.evaluate)),
     # C. Adamo, V. Barone, J. Chem. Phys. 110, 6158 (1999)
-    Functional("PBE0", (406,), "gga", (_share(gga_x_pbe.evaluate, 0.75), gga_c_pbe.evaluate), ExactExchange(0.25)),
+    Functional("PBE0", (406,), "gga", (_share(gga_x_pbe.evaluate, 0.75), gga_c_pbe.evaluate), ExactExchange(0.25), fused=(0.75, *_PBE[1:])),
     # libxc takes the full range from the screened functional at ω = 0
-    Functional("HSE06", (428,), "gga", (partial(gga_x_wpbe.evaluate, omega=0.0), _share(_SCREENED, -_HSE06.fraction), gga_c_pbe.evaluate), _HSE06),
+    Functional("HSE06", (428,), "gga", (partial(gga_x_wpbe.evaluate, omega=0.0), _share(_SCREENED, -_HSE06.fraction), gga_c_pbe.evaluate), _HSE06,
+               fused=(0.0, *_PBE[1:]), n_fused=1),
     # pw.x takes it from PBE itself, and bends s by the original rule (its default ω is 0.106: set screening_parameter = 0.11 there to compare)
     Functional("HSE06-PBE", (101, 524, 130), "gga",
-               (gga_x_pbe.evaluate, _share(partial(_SCREENED, rule=gga_x_wpbe.original_rule), -_HSE06.fraction), gga_c_pbe.evaluate), _HSE06),
+               (_share(partial(_SCREENED, rule=gga_x_wpbe.original_rule), -_HSE06.fraction), gga_x_pbe.evaluate, gga_c_pbe.evaluate), _HSE06, fused=_PBE),
 )}
 
 

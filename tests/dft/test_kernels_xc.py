@@ -1,0 +1,130 @@
+"""Fused kernels of the functionals against their torch references, in the CUDA simulator, and compiled to PTX."""
+from __future__ import annotations
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from solvers.dft.kernels import gga
+from solvers.dft.xc import functional
+
+NAMES = ("PBE", "PBEsol", "revPBE", "PBE0", "HSE06", "HSE06-PBE")
+
+
+def points(spins, n=4000):
+    """Densities and sigma of all kinds: usual ones, empty channels, vacuum, negative rounding, impossible σ↑↓."""
+    generator = torch.Generator().manual_seed(5)
+
+    def uniform(rows):
+        return torch.rand(rows, n, generator=generator, dtype=torch.float64)
+
+    rho = 10 ** (8 * uniform(spins) - 6)
+    sigma = 10 ** (4 * uniform(2 * spins - 1) - 3) * rho.sum(0) ** (8 / 3)
+    if spins == 2:
+        sigma[1] *= 2 * uniform(1)[0] - 1
+    rho[0, :50], rho[-1, 50:100], rho[:, 100:150] = 0.0, -1e-9, 1e-13
+    sigma[:, 150:200] = -1e-12
+    return rho, sigma
+
+
+def agree(found, wanted, rho, sigma):
+    """Slopes are measured by the energy they carry, since they pass through zero where exchange and correlation cancel; so may the energy itself."""
+    scale = wanted[0].abs() + 1e-2 * rho.sum(0).abs()
+    assert bool(((found[0] - wanted[0]).abs() <= 1e-12 * scale).all()) and float(wanted[0].abs().max()) > 1e-3
+    carried = 1e-11 * scale
+    for mine, reference, variable in zip(found[1:3], wanted[1:3], (rho, sigma), strict=True):
+        assert mine.shape == reference.shape and torch.isfinite(mine).all()
+        difference = (mine - reference).abs()
+        assert bool(((difference * variable.abs() <= carried) | (difference <= 1e-11 * reference.abs())).all())
+        assert not mine[..., rho.sum(0) < 1e-12].any() and bool(mine.any())
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("spins", [1, 2])
+def test_fused_kernel_equals_torch(name, spins):
+    item = functional(name)
+    rho, sigma = points(spins)
+    reference = item.sum_of_parts(item.parts[-item.n_fused:], rho, sigma)
+    agree(gga.evaluate(rho, sigma, item.fused), reference, rho, sigma)
+
+
+def test_the_fused_kernel_is_what_large_grids_use(monkeypatch):
+    """The switch is by size; both sides of it agree, for a functional with parts beside the kernel too."""
+    rho, sigma = points(1)
+    monkeypatch.setattr(gga, "WORTHWHILE", 1)
+    calls = []
+    evaluate = gga.evaluate
+    monkeypatch.setattr(gga, "evaluate", lambda *given: calls.append(given) or evaluate(*given))
+    for name in ("PBE", "HSE06"):
+        fused = functional(name).evaluate(rho, sigma)
+        monkeypatch.setattr(gga, "usable", lambda _: False)
+        plain = functional(name).evaluate(rho, sigma)
+        monkeypatch.undo()
+        monkeypatch.setattr(gga, "WORTHWHILE", 1)
+        monkeypatch.setattr(gga, "evaluate", lambda *given: calls.append(given) or evaluate(*given))
+        assert torch.allclose(fused.energy, plain.energy, rtol=1e-12, atol=0) and torch.allclose(fused.v_rho, plain.v_rho, rtol=1e-11, atol=1e-15)
+    assert len(calls) == 2
+
+
+SIMULATED = """
+import importlib.util
+import torch
+from solvers.dft.kernels import gga_cuda
+from solvers.dft.xc import functional
+spec = importlib.util.spec_from_file_location("tests", {path!r})
+tests = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(tests)
+for spins in (1, 2):
+    rho, sigma = tests.points(spins, 300)
+    rho, sigma = rho[:, 30::3].contiguous(), sigma[:, 30::3].contiguous()
+    item = functional("PBE")
+    energy, v_rho, v_sigma = torch.full((90,), torch.nan, dtype=torch.float64), torch.full_like(rho, torch.nan), torch.full_like(sigma, torch.nan)
+    gga_cuda.launch(rho.numpy(), sigma.numpy(), item.fused, energy.numpy(), v_rho.numpy(), v_sigma.numpy(), threads=32)
+    reference = item.sum_of_parts(item.parts, rho, sigma)
+    tests.agree((energy, v_rho, v_sigma), reference, rho, sigma)
+print("simulated")
+"""
+
+
+def test_cuda_kernel_in_the_simulator():
+    result = subprocess.run([sys.executable, "-c", SIMULATED.format(path=__file__)], capture_output=True, text=True, timeout=120,
+                            env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
+    assert result.stdout.strip().endswith("simulated"), result.stderr[-2000:]
+
+
+COMPILED = """
+import sys
+from types import SimpleNamespace
+from numba import cuda, float64
+from numba.cuda import dispatcher
+# compiling a call asks the current device for its architecture; there is none, so one is named here
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
+try:
+    from numba.cuda.cudadrv.nvvm import NVVM
+    NVVM()
+except Exception as error:
+    print("no compiler:", str(error)[:200])
+    sys.exit()
+from solvers.dft.kernels import gga_cuda
+array, line = float64[:, ::1], float64[::1]
+for body in (gga_cuda.unpolarised_body, gga_cuda.polarised_body):
+    text, _ = cuda.compile_ptx(body, (array, array, float64, float64, float64, float64, line, array, array), cc=(8, 0))
+    assert ".entry" in text and "ld.global" in text and "st.global" in text
+print("compiled")
+"""
+
+
+def test_cuda_kernel_compiles_to_ptx_without_a_device(tmp_path):
+    spec = importlib.util.spec_from_file_location("kernels_tests", Path(__file__).with_name("test_kernels.py"))
+    neighbour = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(neighbour)
+    result = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=240,
+                            env={**os.environ, **neighbour.toolkit(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)})
+    if "no compiler" in result.stdout:
+        pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
+    assert result.stdout.strip().endswith("compiled"), result.stderr[-2000:]
