@@ -9,13 +9,13 @@ from .eigen.algebra import matmul
 from .problem import Problem
 from .scf import GroundState
 
-TERMS = ("kinetic", "nonlocal_", "local", "hartree", "xc", "ewald", "alpha", "entropy", "extra")
+TERMS = ("kinetic", "nonlocal_", "local", "hartree", "xc", "ewald", "alpha", "entropy", "extra", "dispersion")
 
 
 @dataclass(frozen=True)
 class Energies:
-    """Contributions to the free energy (Ha); `alpha` is the G = 0 part of the local potential, `entropy` is −TS, `extra` the sum of extra terms (Hubbard,
-    exact exchange, dispersion)."""
+    """Contributions to the free energy (Ha); `alpha` is the G = 0 part of the local potential, `entropy` is −TS, `extra` the sum of terms that follow
+    the orbitals (Hubbard, exact exchange), `dispersion` of those that depend on the atoms alone."""
 
     kinetic: float
     nonlocal_: float
@@ -26,6 +26,7 @@ class Energies:
     alpha: float
     entropy: float
     extra: float = 0.0
+    dispersion: float = 0.0
 
     @property
     def free(self) -> float:
@@ -58,6 +59,6 @@ def energies(problem: Problem, ground: GroundState) -> Energies:
     unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]
     e_hartree, _, xc = problem.fields(ground.rho, unknowns)
     local = problem.grid.volume * float(problem.grid.dot(problem.v_local, ground.rho[0]))
-    extra = sum(term.energy for term in problem.static) + sum(term.energy(ground) for term in problem.terms)
+    extra, dispersion = sum(term.energy(ground) for term in problem.terms), sum(term.energy for term in problem.static)
     return Energies(sum(p[0] for p in parts), sum(p[1] for p in parts), local, e_hartree, xc.energy, problem.ewald_energy, problem.alpha_energy,
-                    ground.entropy_energy, extra)
+                    ground.entropy_energy, float(extra), float(dispersion))

@@ -211,6 +211,8 @@ class DFTParams:
                                     help="what U counts electrons in: Löwdin-orthonormalised orbitals of all atoms, or the atoms' own")
     exchange_singularity: str = param("gygi-baldereschi", choices=("gygi-baldereschi", "extrapolated", "spherical", "zero"), group="physics", advanced=True,
                                       help="hybrids: the Coulomb kernel at q + G = 0")
+    dispersion: str = param("none", choices=("none", "d3bj", "d3bj-abc", "d4"), group="physics",
+                            help="van der Waals correction: D3 with Becke–Johnson damping, with three-body energy (abc), or D4")
     dipole: str = param("none", choices=("none", "a", "b", "c"), group="physics", advanced=True,
                         help="slabs: cell vector across the vacuum along which the field between periodic images of the dipole is taken away")
     symmetry: bool = param(True, help="use the space group; time reversal is used in any case", group="basis")

@@ -21,6 +21,7 @@ from .params import DFTParams
 from .pseudo import library
 from .pseudo.entry import Entry
 from .symmetry import SpaceGroup
+from .terms import dispersion
 
 #: distance in Å below which spglib calls two positions equal
 SYMMETRY_TOLERANCE = 1e-5
@@ -72,7 +73,7 @@ class Plan:
                                   for symbol, entry in self.entries.items()}, "symmetry": self.params.symmetry, "space_group": self.group.name,
                 "n_symmetry_operations": len(self.group), "tolerance": self.params.tolerance, "precision": self.params.precision,
                 "spin": "collinear" if self.n_spin == 2 else "none", "magmoms": None if self.moments is None else self.moments.tolist(),
-                "total_moment": self.total_moment, "charge": self.params.charge, "dipole": self.params.dipole,
+                "total_moment": self.total_moment, "charge": self.params.charge, "dipole": self.params.dipole, "dispersion": self.params.dispersion,
                 **({"hubbard": str(self.params.hubbard), "hubbard_projection": self.params.hubbard_projection} if self.params.hubbard is not None else {}),
                 **({"exchange_singularity": self.params.exchange_singularity} if self.params.xc in HYBRIDS else {})}
 
@@ -124,6 +125,8 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
     if params.charge:
         warnings.append(f"The cell carries {params.charge:g} e and is neutralised by a homogeneous background; the energy holds no correction for the "
                         "interaction of the charge with its periodic images (of order q² × 1.4 Ha·bohr / cell length) and no alignment of potentials.")
+    if params.dispersion != "none":
+        dispersion.check(params.dispersion, params.xc)
     magnetism, total_moment = _magnetism(structure, params, entries, charges, n_electrons)
     warnings += magnetism.notes
     if not structure.pbc.all():

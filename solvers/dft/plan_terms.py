@@ -1,5 +1,7 @@
-"""The extra terms that the parameters of a calculation ask for: dipole correction, DFT+U, exact exchange."""
+"""The extra terms that the parameters of a calculation ask for: dipole correction, dispersion, DFT+U, exact exchange."""
 from __future__ import annotations
+
+import numpy as np
 
 from ..core.units import HARTREE_EV
 from .exchange import ExactExchange
@@ -8,6 +10,7 @@ from .plan import Plan
 from .problem import Problem
 from .surface import find_vacuum
 from .terms.dipole import require_neutral
+from .terms.dispersion import dispersion
 
 
 def add_terms(problem: Problem, plan: Plan) -> None:
@@ -17,6 +20,9 @@ def add_terms(problem: Problem, plan: Plan) -> None:
         require_neutral(params.charge)
         vacuum = find_vacuum(plan.cell, problem.model.fractional, "abc".index(params.dipole))
         problem.correct_dipole(vacuum.axis, vacuum.middle)
+    if params.dispersion != "none":
+        numbers = np.asarray(plan.structure.numbers)
+        problem.add(dispersion(params.dispersion, params.xc, numbers, plan.positions, plan.cell, params.charge))
     if params.hubbard is not None and params.hubbard.values:
         problem.add(Hubbard(problem, params.hubbard.nested(1 / HARTREE_EV), params.hubbard_projection, plan.moments, plan.n_spin))
     hybrid = problem.model.functional.exact_exchange

@@ -107,3 +107,34 @@ def test_an_element_without_data_is_a_sentence(kind):
     needed(kind)
     with pytest.raises(SetupError, match=f"{kind} has no data for the element of atomic number 112.*1 to 103"):
         dispersion(kind, "PBE", np.array([112]), np.zeros((1, 3)), np.eye(3) * 10)
+
+
+def test_a_calculation_carries_it():
+    """Energy, forces, stress of DFT with and without it differ by the term itself; it is named among the energy terms and in the settings."""
+    needed("d3bj")
+    from ase import Atoms
+
+    from solvers.core.structure import Structure
+    from solvers.dft.calculation import Calculation
+    from solvers.dft.parallel import Workers
+    from solvers.dft.params import DFTParams
+    from solvers.dft.plan import make_plan
+
+    atoms = Atoms("H2", positions=[[0, 0, 0], [0.1, 0.2, 0.75]], cell=[3.0, 3.2, 3.4], pbc=True)
+    found = {}
+    for kind in ("none", "d3bj"):
+        params = DFTParams(cutoff=80, smearing="none", dispersion=kind, device="cpu", symmetry=False)
+        calculation = Calculation(make_plan(Structure.from_atoms(atoms), params), Workers(1))
+        for _ in calculation.run():
+            pass
+        found[kind] = calculation
+    plan = found["d3bj"].plan
+    term = dispersion("d3bj", "PBE", np.array([1, 1]), plan.positions, plan.cell)
+    assert abs(term.energy) > 1e-4 and plan.settings["dispersion"] == "d3bj"
+    assert found["d3bj"].energies.dispersion == pytest.approx(term.energy, rel=1e-12)
+    assert found["d3bj"].energies.free - found["none"].energies.free == pytest.approx(term.energy, rel=1e-8)
+    assert found["d3bj"].state.energies[-1] == pytest.approx(found["d3bj"].energies.free, abs=1e-8)
+    assert found["d3bj"].forces - found["none"].forces == pytest.approx(term.forces, abs=1e-10)
+    assert found["d3bj"].stress - found["none"].stress == pytest.approx(term.stress, abs=1e-12)
+    with pytest.raises(SetupError, match="no d3bj parameters for LDA"):
+        make_plan(Structure.from_atoms(atoms), DFTParams(xc="LDA", dispersion="d3bj"))

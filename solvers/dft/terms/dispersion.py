@@ -10,11 +10,14 @@ does unless told not to; `d4` always has it.
 """
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from solvers.core.errors import MissingError, SetupError
 
-from ..extra import StaticTerm
+if TYPE_CHECKING:
+    from ..extra import StaticTerm
 
 #: functional -> its name in both libraries, which hold the damping parameters published for it
 PARAMETRISED = {"PBE": "pbe", "PBEsol": "pbesol", "revPBE": "revpbe", "r2SCAN": "r2scan", "PBE0": "pbe0", "HSE06": "hse06", "HSE06-PBE": "hse06"}
@@ -39,6 +42,7 @@ def dispersion(kind: str, xc: str, numbers: np.ndarray, positions: np.ndarray, c
 
     Raises what `check` raises, and SetupError for elements without reference data.
     """
+    from ..extra import StaticTerm  # a plan checks what is asked for without torch
     check(kind, xc)
     if (heavy := int(np.max(numbers))) > HEAVIEST:
         raise SetupError(f"{kind} has no data for the element of atomic number {heavy}.", hint=f"Allowed: 1 to {HEAVIEST}.")
