@@ -185,7 +185,7 @@ def test_own_potentials_from_shell_to_calculation(qcad):
     from ase.build import bulk
 
     from solvers.dft.pseudo.library import entry
-    from solvers.validate.potential_files import on_mesh, psp8_text
+    from solvers.validate.peers.potential_files import on_mesh, psp8_text
 
     bulk("Si", a=5.43).write(qcad.folder / "si.xyz", format="extxyz")
     (qcad.folder / "Si.psp8").write_text(psp8_text(on_mesh(entry("Si", "PBE"))))

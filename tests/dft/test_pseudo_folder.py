@@ -13,7 +13,7 @@ from solvers.core.errors import MissingError, ReadError, RunError, SetupError
 from solvers.core.units import HARTREE_EV
 from solvers.dft.params import DFTParams, Pseudos
 from solvers.dft.pseudo import fetch, folder, library
-from solvers.validate.potential_files import on_mesh, psp8_text, upf2_text
+from solvers.validate.peers.potential_files import on_mesh, psp8_text, upf2_text
 
 SILICON = psp8_text(on_mesh(library.entry("Si", "PBE"))).encode()
 CARBON = upf2_text(on_mesh(library.entry("C", "PBE"))).encode()

@@ -12,7 +12,7 @@ from solvers.core.errors import MissingError, ReadError
 from .data import RadialPotential
 from .entry import FileEntry
 from .gth_table import GTHEntry, read_text
-from .gth_text import read_gth
+from .gth_text import check_entry, read_gth
 from .headers import licence_of
 from .psp8 import read_psp8
 from .upf import read_upf
@@ -51,7 +51,7 @@ def parse(data: bytes, name: str) -> RadialPotential | GTHEntry:
     if kind == "upf":
         return read_upf(text, name)
     if kind == "gth":
-        return _analytic(text, name)
+        return check_entry(_analytic(text, name), name)
     raise ReadError(f"{name} is not a potential in a known format.", hint=f"Known endings: {', '.join(sorted(ENDINGS))}.")
 
 

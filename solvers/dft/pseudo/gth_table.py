@@ -97,10 +97,10 @@ def _finish(name: str, start: int, block: list[str], entries: list[GTHEntry], so
     try:
         entries.append(_entry(symbol, names, FUNCTIONALS[match["functional"].upper()], block, source, licence))
     except (ValueError, IndexError) as error:
-        raise ReadError(f"{name}, line {start}: potential {symbol} {names[0]} is damaged ({error}).",
+        raise ReadError(f"{name}, line {start}: potential {symbol[:8]} {names[0][:60]} is damaged ({str(error)[:80]}).",
                         hint="Restore the file: its checksum stands beside it.") from error
     if entries[-1].charge != int(match["charge"]):
-        raise ReadError(f"{name}, line {start}: {symbol} {names[0]} lists {entries[-1].charge} electrons.", hint="Name and configuration must agree.")
+        raise ReadError(f"{name}, line {start}: {symbol[:8]} {names[0][:60]} lists {entries[-1].charge} electrons.", hint="Name and configuration must agree.")
 
 
 def _entry(symbol: str, names: list[str], xc: str, block: list[str], source: str, licence: str) -> GTHEntry:

@@ -81,13 +81,31 @@ def read_gth(text: str, name: str) -> GTHEntry:
         if not 0.01 < width < 10 or not 0 < fraction < 10:
             raise ReadError(f"{name}, line {words.at}: a core of width {width:g} bohr and {fraction:g} of the core's charge.", hint=_HINT)
         core = ((width, (4 * math.pi * fraction * (number - charge) / (math.sqrt(2 * math.pi) * width) ** 3,)),)
-    for value in (radius, *(r for r, matrix in zip(radii, matrices, strict=True) if matrix)):
-        if not 0.01 < value < 10:
-            raise ReadError(f"{name} has a Gaussian of radius {value:g} bohr.", hint="Radii of analytic potentials lie between 0.01 and 10 bohr. " + _HINT)
     while coefficients and coefficients[-1] == 0:
         coefficients = coefficients[:-1]
     return GTHEntry(symbol, name, (), functional_of_pspxc(int(head[1])), valence_configuration(number, charge), radius, tuple(coefficients), tuple(radii),
                     tuple(matrices), title[:80] or "GTH file", licence_of(text), hashlib.sha256(text.encode()).hexdigest(), core)
+
+
+def check_entry(entry: GTHEntry, name: str) -> GTHEntry:
+    """`entry` when its numbers can belong to a potential; ReadError that names the field otherwise."""
+    from ase.data import atomic_numbers
+    if not 1 <= atomic_numbers.get(entry.symbol, 0) <= 103:
+        raise ReadError(f"{name} names the element {entry.symbol[:20]!r}.", hint="Elements from H to Lr are known. " + _HINT)
+    if len(entry.channel_matrices) > 4 or not 1 <= entry.charge <= 60 or any(not 0 <= count <= 4 * (4 * l + 2) for l, count in enumerate(entry.configuration)):
+        raise ReadError(f"{name} has {len(entry.channel_matrices)} angular momenta and the valence electrons {entry.configuration}.",
+                        hint="Allowed: l = 0 to 3 and 1 to 60 electrons. " + _HINT)
+    used = [radius for radius, matrix in zip(entry.channel_radii, entry.channel_matrices, strict=True) if matrix]
+    for radius in (entry.local_radius, *used, *(radius for radius, _ in entry.core)):
+        if not 0.01 < radius < 10:
+            raise ReadError(f"{name} has a Gaussian of radius {radius:g} bohr.", hint="Radii of analytic potentials lie between 0.01 and 10 bohr. " + _HINT)
+    numbers = [*entry.local_coefficients, *(value for matrix in entry.channel_matrices for row in matrix for value in row),
+               *(value for _, coefficients in entry.core for value in coefficients)]
+    worst = max((abs(value) if math.isfinite(value) else math.inf for value in numbers), default=0.0)
+    if worst > 1e5 or len(entry.local_coefficients) > 4 or any(len(coefficients) > 8 for _, coefficients in entry.core) or len(entry.core) > 8:
+        raise ReadError(f"{name} has {len(entry.local_coefficients)} local coefficients and numbers up to {worst:.3g}.",
+                        hint="Analytic potentials have up to four, and numbers below 100000 Ha. " + _HINT)
+    return entry
 
 
 def _old(words: _Words, code: int, lmax: int) -> tuple[list[float], list]:

@@ -56,7 +56,7 @@ class _Lines:
         try:
             values = [[float(word) for word in line.replace("D", "E").replace("d", "e").split()[1:columns + 1]] for line in block]
         except ValueError as error:
-            raise self.fail(f"within {what} from here on, a word is not a number ({error}).", self.at + 1) from None
+            raise self.fail(f"within {what} from here on, a word is not a number ({str(error)[:80]}).", self.at + 1) from None
         for i, row in enumerate(values):
             if len(row) != columns:
                 raise self.fail(f"{what} needs {columns} columns behind the index, got {len(row)}.", self.at + i + 1)

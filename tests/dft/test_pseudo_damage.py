@@ -1,0 +1,25 @@
+"""Damaged potential files end in a sentence or in a sound potential, soon and without much memory."""
+from __future__ import annotations
+
+import pytest
+
+from solvers.validate import damage
+
+SAMPLES = damage.samples()
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_damage_ends_in_a_sentence(kind):
+    name, data = SAMPLES[kind]
+    assert damage.outcome(data, name).state == "read"
+    before = damage._memory()
+    found = [damage.outcome(mutated, name) for mutated in damage.mutations(data, damage.QUICK)]
+    assert [item.text for item in found if item.state == "fault"] == []
+    assert max(item.seconds for item in found) < damage.SECONDS and damage._memory() - before < damage.MEMORY
+    states = [item.state for item in found]
+    assert states.count("refused") > damage.QUICK / 4 and len({item.text for item in found}) > 8  # many kinds of damage were met
+
+
+def test_damage_is_the_same_every_time():
+    data = SAMPLES["pspcod 3"][1]
+    assert list(damage.mutations(data, 20)) == list(damage.mutations(data, 20)) != list(damage.mutations(data, 20, seed=1))
