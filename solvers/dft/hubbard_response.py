@@ -14,7 +14,7 @@ import torch
 from .eigen.davidson import davidson
 from .hubbard import Hubbard
 from .problem import Problem
-from .scf import GroundState
+from .scf import SCFState
 from .smearing import occupy_spins
 from .symmetry import SpaceGroup
 
@@ -57,10 +57,25 @@ def perturb(term: Hubbard, site: Site, alpha: float) -> None:
     term.shift[site.shell][site.place] = alpha
 
 
-def unscreened(problem: Problem, term: Hubbard, ground: GroundState) -> np.ndarray:
+@dataclass(frozen=True)
+class Reference:
+    """The unperturbed ground state: orbitals, occupations (S, K, bands), and the density and unknowns that they make."""
+
+    rho: torch.Tensor
+    orbitals: list[torch.Tensor]
+    occupations: torch.Tensor
+    unknowns: list[torch.Tensor]
+
+    @classmethod
+    def of(cls, problem: Problem, state: SCFState) -> Reference:
+        """What a converged cycle left; the same whether it has just ended or comes from a restart."""
+        return cls(problem.density(state.orbitals, state.occupations), list(state.orbitals), state.occupations,
+                   [item.output(state.orbitals, state.occupations) for item in problem.terms])
+
+
+def unscreened(problem: Problem, term: Hubbard, ground: Reference) -> np.ndarray:
     """N_I in the ground state's own potential plus the term's perturbation: the answer before density and occupations feed back."""
-    unknowns = [item.output(ground.orbitals, ground.occupations) for item in problem.terms]
-    problem.set_density(ground.rho, unknowns)
+    problem.set_density(ground.rho, ground.unknowns)
     filled = ground.occupations.to(problem.basis.device)
 
     def solve(item: tuple) -> object:
@@ -80,20 +95,24 @@ def unscreened(problem: Problem, term: Hubbard, ground: GroundState) -> np.ndarr
 
 @dataclass(frozen=True)
 class Response:
-    """Slopes dN_I/dα (n,) per Ha of a straight line through the answers, and their standard errors (n,), which curvature and noise make."""
+    """Slopes dN_I/dα (n,) per Ha at α = 0 and their standard errors (n,)."""
 
     slopes: np.ndarray
     errors: np.ndarray
 
 
 def fit(alphas: np.ndarray, answers: np.ndarray) -> Response:
-    """The line through answers (m, n) at alphas (m,), m ≥ 2. With two points the error is unknown and given as zero."""
-    x = alphas - alphas.mean()
-    slopes = x @ answers / (x @ x)
-    rest = answers - answers.mean(0) - x[:, None] * slopes
-    freedom = len(alphas) - 2
-    errors = np.sqrt((rest**2).sum(0) / (freedom * (x @ x))) if freedom > 0 else np.zeros_like(slopes)
-    return Response(slopes, errors)
+    """The slope of a parabola through answers (m, n) at alphas (m,); of a line, whose error is unknown and given as zero, with two points.
+
+    The errors hold what the parabola leaves: higher orders and noise.
+    """
+    powers = np.stack([alphas**k for k in range(3 if len(alphas) > 2 else 2)], 1)
+    coefficients = np.linalg.lstsq(powers, answers, rcond=None)[0]
+    freedom = len(alphas) - powers.shape[1]
+    if freedom < 1:
+        return Response(coefficients[1], np.zeros_like(coefficients[1]))
+    variance = ((answers - powers @ coefficients) ** 2).sum(0) / freedom
+    return Response(coefficients[1], np.sqrt(variance * np.linalg.inv(powers.T @ powers)[1, 1]))
 
 
 def matrix(found: list[Site], group: SpaceGroup, columns: dict[int, np.ndarray]) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..core.structure import Structure
 from ..core.units import HARTREE_EV
 from .calculation import Calculation
 from .hubbard import Hubbard
-from .hubbard_response import ComputedU, Site, computed_u, fit, matrix, occupations_of, perturb, representatives, sites, unscreened
+from .hubbard_response import ComputedU, Reference, Site, computed_u, fit, matrix, occupations_of, perturb, representatives, sites, unscreened
 from .local_orbitals import atom_shells
 from .parallel import Workers
 from .params_hubbard import HubbardU
@@ -84,7 +84,7 @@ class _Work:
         self.bare, self.screened = np.full(size, np.nan), np.full(size, np.nan)
         if resume is not None and "response_bare" in resume:
             self.bare, self.screened = np.array(resume["response_bare"]), np.array(resume["response_screened"])
-        self.converged, self.n = True, 0
+        self.converged, self.n, self.number = True, 0 if resume is None else int(resume["response_step"]), 0
 
     def _subplan(self, site: Site) -> Plan:
         """The plan with the symmetry that is left when one site differs from the others."""
@@ -93,37 +93,39 @@ class _Work:
         return replace(self.plan, group=group, kpoints=kpoints, weights=weights)
 
     def _pack(self) -> State:
-        return {**pack(self.calculation.state), "response_bare": self.bare, "response_screened": self.screened}
+        return {**pack(self.calculation.state), "response_bare": self.bare.copy(), "response_screened": self.screened.copy(), "response_step": np.array(self.n),
+                "response_class": np.array(self.number)}
 
     def respond(self, number: int) -> Iterator[Step]:
         """Steps of one class of sites."""
         if not np.isnan(self.screened[number]).any():
             return
-        site = self.sites[self.classes[number]]
-        resume = None if self.resume is None or np.isnan(self.bare[number]).all() and number > 0 else self.resume
+        site, resume = self.sites[self.classes[number]], self.resume
+        if resume is not None and int(resume["response_class"]) != number:
+            resume = None
+        self.number, self.resume = number, None
         self.calculation = Calculation(self._subplan(site), self.workers, resume=None if resume is None else
                                        {name: value for name, value in resume.items() if not name.startswith("response_")})
-        self.resume = None
-        problem, term = self.calculation.problem, _term(self.calculation)
+        problem, state, term = self.calculation.problem, self.calculation.state, _term(self.calculation)
         tolerance = _TIGHTER * self.params.tolerance / HARTREE_EV * len(self.plan.structure)
-        ground = yield from self._cycle(self.calculation.state, tolerance, "scf", f"unperturbed, for {site.name} of atom {site.atom}")
-        rho_and_unknowns = ground.rho, [item.output(ground.orbitals, ground.occupations) for item in problem.terms]
+        if np.isnan(self.bare[number]).all():
+            yield from self._cycle(state, tolerance, "scf", f"unperturbed, for {site.name} of atom {site.atom}")
+        reference = Reference.of(problem, state)
         chosen = self._columns(term)
         for i, alpha in enumerate(self.alphas):
             if not np.isnan(self.screened[number, i]).any():
                 continue
             perturb(term, site, float(alpha))
-            self.bare[number, i] = unscreened(problem, term, ground)[chosen]
-            state = SCFState(rho_and_unknowns[0].clone(), [X.clone() for X in ground.orbitals], ground.occupations, trusted=True,
-                             unknowns=[value.clone() for value in rho_and_unknowns[1]])
-            answer = yield from self._cycle(state, tolerance, "", "")
-            unknowns = [item.output(answer.orbitals, answer.occupations) for item in problem.terms]
-            self.screened[number, i] = occupations_of(term, unknowns[problem.terms.index(term)])[chosen]
+            self.bare[number, i] = unscreened(problem, term, reference)[chosen]
+            perturbed = SCFState(reference.rho.clone(), [X.clone() for X in reference.orbitals], reference.occupations, trusted=True,
+                                 unknowns=[value.clone() for value in reference.unknowns])
+            answer = yield from self._cycle(perturbed, tolerance, "", "")
+            self.screened[number, i] = occupations_of(term, term.output(answer.orbitals, answer.occupations))[chosen]
             self.n += 1
             place = self.classes[number]
             yield Step("response", self.n, {"potential": float(alpha) * HARTREE_EV, "occupation": float(self.screened[number, i, place]),
                                             "bare_occupation": float(self.bare[number, i, place])}, state=self._pack,
-                       text=f"{site.name} of atom {site.atom}: {alpha * HARTREE_EV:+.3f} eV in {state.step} steps",
+                       text=f"{site.name} of atom {site.atom}: {alpha * HARTREE_EV:+.3f} eV in {perturbed.step} steps",
                        progress=float((~np.isnan(self.screened)).mean()))
         perturb(term, site, 0.0)
 
