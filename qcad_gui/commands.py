@@ -9,7 +9,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .conditions import Test, Window, always, can_edit, can_edit_selection, has_frames, has_material, has_node, has_shown, has_structure, writable
+from .conditions import (
+    Test,
+    Window,
+    always,
+    can_edit,
+    can_edit_selection,
+    field_sources,
+    has_frames,
+    has_material,
+    has_node,
+    has_shown,
+    has_structure,
+    writable,
+)
 from .translate import mark, tr
 
 if TYPE_CHECKING:
@@ -170,6 +183,16 @@ COMMANDS: tuple[Command, ...] = (
         "Ctrl+Shift+E",
         mark("Write the scene to a PNG file"),
         "camera",
+        has_shown,
+    ),
+    Command(
+        "file.export_film",
+        mark("Export film…"),
+        "file",
+        _dialog("export_film"),
+        "",
+        mark("Write a film: the frames, a turn of the camera, or the slice plane moving through the cell"),
+        "film",
         has_shown,
     ),
     Command("file.settings", mark("Settings…"), "file", _dialog("settings"), "Ctrl+,", mark("Language, theme, mouse, threads"), "settings", separate=True),
@@ -420,15 +443,39 @@ COMMANDS: tuple[Command, ...] = (
         scope="scene",
     ),
     Command(
+        "view.moments",
+        mark("Magnetic moments"),
+        "view",
+        _toggle("moments"),
+        "Shift+M",
+        mark("Show magnetic moments as arrows, up and down in two colours"),
+        "",
+        lambda session: session.moments is not None or session.start_moments is not None,
+        _shows("moments"),
+        scope="scene",
+    ),
+    Command(
         "view.field",
-        mark("Density isosurface"),
+        mark("Isosurface"),
         "view",
         _toggle("field"),
         "I",
-        mark("Show the electron density as an isosurface"),
+        mark("Show the density or another field as an isosurface"),
         "field",
         lambda session: session.field is not None,
         _shows("field"),
+        scope="scene",
+    ),
+    Command(
+        "view.slice",
+        mark("Slice plane"),
+        "view",
+        _toggle("slice"),
+        "Shift+I",
+        mark("Cut through the field with a coloured plane; Shift and the wheel move it"),
+        "slice",
+        lambda session: session.field is not None,
+        _shows("slice"),
         scope="scene",
     ),
     Command(
@@ -551,6 +598,16 @@ COMMANDS: tuple[Command, ...] = (
         separate=True,
     ),
     Command(
+        "calculate.moments",
+        mark("Starting moments…"),
+        "calculate",
+        lambda window: window.open_editor("moments"),
+        "",
+        mark("Set the starting moments atom by atom or by element"),
+        "axis-z",
+        has_structure,
+    ),
+    Command(
         "calculate.kmesh",
         mark("k-points and Brillouin zone…"),
         "calculate",
@@ -591,6 +648,16 @@ COMMANDS: tuple[Command, ...] = (
         "surface",
         has_material,
         lambda session: session.display.surface,
+    ),
+    Command(
+        "results.difference",
+        mark("Difference of two densities…"),
+        "results",
+        _dialog("difference"),
+        "",
+        mark("Subtract the density of one result from that of another on the same grid"),
+        "minus",
+        lambda session: len(field_sources(session)) > 1 and writable(session),
     ),
     Command(
         "results.structure",

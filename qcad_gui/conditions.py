@@ -82,3 +82,17 @@ def has_node(session: Session) -> bool:
 def has_material(session: Session) -> bool:
     """The current node is a material, or a run that made one."""
     return session.outcome.material() is not None
+
+
+#: tasks whose results hold fields
+FIELD_TASKS = ("scf", "elf", "stm", "relax", "workfunction")
+
+
+def field_sources(session: Session) -> list[str]:
+    """Ids of the nodes that hold fields or whose results may hold some, newest first."""
+    nodes = [
+        node
+        for node in session.nodes.values()
+        if node.kind == "field" or (node.kind == "run" and isinstance(node.payload, dict) and node.payload.get("task") in FIELD_TASKS)
+    ]
+    return [node.id for node in sorted(nodes, key=lambda node: node.created, reverse=True)]

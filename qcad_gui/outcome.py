@@ -132,7 +132,8 @@ class Outcome(QObject):
         if result is None:
             return
         session.forces = result.values.get("forces")
-        session.field = next(iter(result.fields.values()), None)
+        session.moments = result.values.get("magmoms")
+        session.set_fields(result.fields)
         session.shown_changed.emit()
 
     def show(self, what: str) -> None:

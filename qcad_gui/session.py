@@ -39,9 +39,14 @@ class Display:
     style: Style = Style()
     forces: bool = False
     velocities: bool = False
+    moments: bool = True  # magnetic ones, where there are any
     field: bool = False
     level: float | None = None  # isosurface, in the field's unit; None = the scene's own choice
     opacity: float = 0.5
+    part: str = "total"  # of a field with spin: `fields.FIELD_PARTS`
+    slice: bool = False
+    slice_hkl: tuple[float, float, float] = (0.0, 0.0, 1.0)
+    slice_offset: float = 0.5  # 0 to 1, from the first to the last corner of the cell that the planes touch
     surface: bool = False  # Young's modulus instead of atoms
 
 
@@ -80,7 +85,10 @@ class Session(QObject):
         self.frames: Any = None  # the trajectory being played: len(), frame(i), column(name)
         self.frame = 0
         self.forces: np.ndarray | None = None
-        self.field: Any = None  # GridField
+        self.moments: np.ndarray | None = None  # (N,) µB of the result
+        self.start_moments: np.ndarray | None = None  # (N,) µB while they are being set up
+        self.fields: dict[str, Any] = {}  # name -> GridField of the current result
+        self.field: Any = None  # the one of them that is shown
         self.decks_written: list[str] = []
         self._replaying = False
         self.draft = Draft(self)
@@ -149,14 +157,15 @@ class Session(QObject):
         if node is not None and node.kind == "trajectory":
             self.set_frames(node.payload, at=0)
         elif node is not None and node.kind == "field":
-            self.field = node.payload
+            self.set_fields({node.payload.name: node.payload})
             self.set_display(field=True)
         self.outcome.became_current()
         self.current_changed.emit(node_id)
         self.shown_changed.emit()
 
     def _show_none(self) -> None:
-        self.forces, self.field = None, None
+        self.forces = self.field = self.moments = self.start_moments = None
+        self.fields = {}
         if self.display.surface:
             self.set_display(surface=False)
         self.set_frames(None)
@@ -290,7 +299,7 @@ class Session(QObject):
                 self.preview = None
                 if self.selection and isinstance(snapshot.payload, Structure) and max(self.selection) >= len(snapshot.payload):
                     self._select(())
-                self.forces = None
+                self.forces = self.moments = self.start_moments = None
                 self.shown_changed.emit()
 
     # ---- selection, mode, display ----------------------------------------------------------------------------------------------
@@ -337,6 +346,25 @@ class Session(QObject):
         """Show `structure` in the scene without touching the project, over the present one (`ghost`) or in its place; None ends it."""
         if structure is not self.preview:
             self.preview, self.ghost = structure, ghost
+            self.shown_changed.emit()
+
+    def set_fields(self, fields: dict[str, Any]) -> None:
+        """Other fields can be shown; the one shown before stays where it is among them."""
+        before = next((name for name, field in self.fields.items() if field is self.field), None)
+        self.fields = dict(fields)
+        self.field = self.fields.get(before, next(iter(self.fields.values()), None))
+
+    def show_field(self, name: str) -> None:
+        """Show the field called `name`."""
+        if name in self.fields and self.fields[name] is not self.field:
+            self.field = self.fields[name]
+            self.set_display(level=None)
+            self.shown_changed.emit()
+
+    def set_start_moments(self, moments: np.ndarray | None) -> None:
+        """Show these moments (N,) µB while a calculation is set up; None ends it."""
+        if moments is not None or self.start_moments is not None:
+            self.start_moments = moments
             self.shown_changed.emit()
 
     # ---- frames ------------------------------------------------------------------------------------------------------------------

@@ -31,7 +31,10 @@ class Stage(QObject):
         self._building = False  # what is shown is a preview in the place of the structure
         self._forces: Any = None
         self._velocities: Any = None
-        self._field: tuple[Any, Any, float] = (None, None, 1.0)
+        self._moments: Any = None
+        self._field: tuple[Any, Any, float, bool] = (None, None, 1.0, True)
+        self._slice: tuple[Any, float] = (None, 0.5)
+        self._parts: tuple[Any, str, Any] = (None, "", None)  # field, name of its part, the part
         self._surface: Any = None
         self._style = session.display.style
         self._settle = QTimer(self)
@@ -48,6 +51,7 @@ class Stage(QObject):
         view.double_clicked.connect(lambda _: view.fit())
         view.measured.connect(self._measured)
         view.drag_finished.connect(self._dragged)
+        view.slice_moved.connect(self._slice_moved)
         view.set_mode(session.mode)
         view.set_preset(session.settings.get("mouse"))
         view.set_style(**{name: getattr(self._style, name) for name in ("bonds", "cell")})
@@ -80,7 +84,16 @@ class Stage(QObject):
         if velocities is not self._velocities:
             self._velocities = velocities
             self.view.set_velocities(velocities)
-        field = (session.field, display.level, display.opacity) if display.field and session.field is not None else (None, None, 1.0)
+        moments = _moments_of(base, session) if display.moments else None
+        if moments is not self._moments:
+            self._moments = moments
+            self.view.set_moments(moments)
+        wanted = session.field if display.field or display.slice else None
+        field = (self._part(wanted, display.part), display.level, display.opacity, display.field) if wanted is not None else (None, None, 1.0, True)
+        cut = (display.slice_hkl, display.slice_offset) if display.slice and wanted is not None else (None, 0.5)
+        if cut != self._slice:
+            self._slice = cut
+            self.view.set_slice(*cut)
         if field[0] is not self._field[0] or field[1:] != self._field[1:]:
             self._field = field
             self.view.set_field(*field)
@@ -108,6 +121,18 @@ class Stage(QObject):
             self._settle.stop()
             self.view.set_structure(structure)
             self.view.set_selection(self.session.selection)
+
+    def _part(self, field: Any, name: str) -> Any:
+        """A spin of a field that has spins, made once; else the field."""
+        if len(field.values) == 1:
+            return field
+        if self._parts[0] is not field or self._parts[1] != name:
+            self._parts = (field, name, field.part(name))
+        return self._parts[2]
+
+    def _slice_moved(self, step: float) -> None:
+        offset = self.session.display.slice_offset + step
+        self.session.set_display(slice_offset=round(min(max(offset, 0.0), 1.0), 4))
 
     def _settled(self) -> None:
         if self._shown is not None:
@@ -160,3 +185,12 @@ def _forces_of(structure: Structure | None, session: Session) -> np.ndarray | No
     forces = structure.arrays.get("forces") if session.frames is not None else None
     forces = session.forces if forces is None else forces
     return forces if forces is not None and len(forces) == len(structure) else None
+
+
+def _moments_of(structure: Structure | None, session: Session) -> np.ndarray | None:
+    """Magnetic moments being set up, else of the frame, else of the result, where they fit the structure shown."""
+    if structure is None:
+        return None
+    own = structure.arrays.get("magmoms") if session.frames is not None else None
+    moments = next((item for item in (session.start_moments, own, session.moments) if item is not None), None)
+    return moments if moments is not None and np.shape(moments) == (len(structure),) else None

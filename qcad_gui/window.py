@@ -44,6 +44,10 @@ DIALOGS: dict[str, str] = {
     "edit_atoms": "builder:EditAtomsDialog",
     "potentials": "potentials:PotentialsDialog",
     "kmesh": "kmesh:KMeshDialog",
+    "moments": "moments:MomentsDialog",
+    "difference": "difference:DifferenceDialog",
+    "export_film": "film:FilmDialog",
+    "hubbard": "hubbard:HubbardDialog",
     "palette": "palette:Palette",
     "settings": "settings:SettingsDialog",
     "deck": "deck:DeckDialog",
@@ -365,7 +369,7 @@ class MainWindow(QMainWindow):
             QTimer.singleShot(0, self, self._lay_out)
 
     def _lay_out(self) -> None:
-        self.resizeDocks([self.docks["project"], self.docks["calculate"]], [200, 350], Qt.Orientation.Horizontal)
+        self.resizeDocks([self.docks["project"], self.docks["calculate"]], [200, 385], Qt.Orientation.Horizontal)
         self.resizeDocks([self.docks["jobs"]], [250], Qt.Orientation.Vertical)
 
     # ---- commands ------------------------------------------------------------------------------------------------------------------

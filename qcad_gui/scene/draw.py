@@ -33,6 +33,9 @@ __all__ = ["Drawing", "Drawn", "vtk_array"]
 LABEL_LIMIT = 2000
 #: eV/Å; below this every force is rounding
 FORCE_NOISE = 1e-6
+#: µB; below this every moment is rounding
+MOMENT_NOISE = 1e-4
+_MOMENT_LENGTH = 0.8  # Å
 _FACE_LIMIT = 20_000  # atoms; above, nobody sees which ones stand on a face
 _TRIAD_SIZE = 124  # device-independent pixels
 
@@ -55,11 +58,13 @@ class Drawing:
         self.selection: frozenset[int] = frozenset()
         self.forces: np.ndarray | None = None
         self.velocities: np.ndarray | None = None
+        self.moments: np.ndarray | None = None
         self.preview: Structure | None = None
         self.measurements: tuple[tuple[int, ...], ...] = ()
         self.field: GridField | None = None
         self.level: float | None = None
         self.opacity = 0.55  # of isosurfaces
+        self.surfaces = True  # isosurfaces are wanted, not only a slice
         self.bonds = bond_search.NONE
         self.drawn = Drawn(np.zeros((0, 3)), np.zeros(0), np.zeros(0, np.int64))
         self._shift, self._whole_cells = np.zeros((0, 3), np.int64), 0  # of every drawn atom, in cells; how many of them are not extra images on faces
@@ -72,6 +77,7 @@ class Drawing:
         self.sticks, self.ghost_sticks = Sticks(), Sticks()
         self.cell_lines, self.outer_lines, self.ghost_cell, self.measure_lines = Lines(), Lines(), Lines(), Lines()
         self.force_arrows, self.velocity_arrows = Arrows(), Arrows()
+        self.up_arrows, self.down_arrows = Arrows(), Arrows()
         self.positive, self.negative, self.cut, self.body = Surface(), Surface(), Surface(), Surface()
         self.labels, self.measure_texts = Texts(), Texts()
         self.labels_all: tuple[np.ndarray, list[str]] = (np.zeros((0, 3)), [])
@@ -96,7 +102,12 @@ class Drawing:
         }
         for name, shape in named.items():
             plotter.add_actor(shape.actor, name=name, render=False, reset_camera=False, pickable=False)
-        for name, arrows in (("forces", self.force_arrows), ("velocities", self.velocity_arrows)):
+        for name, arrows in (
+            ("forces", self.force_arrows),
+            ("velocities", self.velocity_arrows),
+            ("moments up", self.up_arrows),
+            ("moments down", self.down_arrows),
+        ):
             for part, actor in zip(("shafts", "heads"), arrows.actors, strict=True):
                 plotter.add_actor(actor, name=f"{name} {part}", render=False, reset_camera=False, pickable=False)
         plotter.add_actor(self.bar.actor, name="colour bar", render=False, reset_camera=False, pickable=False)
@@ -117,7 +128,7 @@ class Drawing:
         n = 0 if structure is None else len(structure)
         self.selection = frozenset(k for k in self.selection if k < n)
         self.measurements = tuple(item for item in self.measurements if max(item) < n)
-        for name in ("forces", "velocities"):
+        for name in ("forces", "velocities", "moments"):
             if getattr(self, name) is not None and len(getattr(self, name)) != n:
                 setattr(self, name, None)
         self._positions = np.zeros((0, 3)) if structure is None else structure.positions
@@ -156,10 +167,18 @@ class Drawing:
         self.velocities = self._vectors(velocities, "velocities")
         self._draw_vectors()
 
-    def set_field(self, field: GridField | None, level: float | None = None, opacity: float = 0.55) -> float | None:
-        """Isosurfaces of `field` at +level and, where the field goes below, -level; level None = a default from the data. Returns the level used."""
+    def set_moments(self, moments: np.ndarray | None) -> None:
+        """Arrows through the atoms for magnetic moments (N,) µB, up and down in two colours; raises ValueError for another number of rows."""
+        self.moments = None if moments is None else self._vectors(np.outer(np.asarray(moments, float), (0.0, 0.0, 1.0)), "moments")[:, 2]
+        self._draw_moments()
+
+    def set_field(self, field: GridField | None, level: float | None = None, opacity: float = 0.55, surfaces: bool = True) -> float | None:
+        """Isosurfaces of `field` at +level and, where the field goes below, -level; level None = a default from the data. Returns the level used.
+
+        `surfaces` False: the field is only there for a slice.
+        """
         self.opacity = float(np.clip(opacity, 0.05, 1.0))
-        self.field = field
+        self.field, self.surfaces = field, surfaces
         self.level = None if field is None else float(default_level(field) if level is None else abs(level))
         self._draw_field()
         return self.level
@@ -168,6 +187,11 @@ class Drawing:
         """A coloured cut through the field along a lattice plane; None removes it."""
         self._slice = None if hkl is None else (hkl, offset)
         self._draw_field()
+
+    @property
+    def has_slice(self) -> bool:
+        """A cut through the field is wanted."""
+        return self._slice is not None and self.field is not None
 
     def set_surface(
         self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis"
@@ -216,6 +240,8 @@ class Drawing:
             self._draw_selection()
         if self.forces is not None or self.velocities is not None:
             self._draw_vectors()
+        if self.moments is not None:
+            self._draw_moments()
         if self.measurements:
             self._draw_measurements()
         if self.style.labels:
@@ -237,6 +263,11 @@ class Drawing:
         """Look along x, y, z or a, b, c ("-" in front: from the other side) and fit. Raises ValueError for another axis."""
         camera.look_along(self.plotter.renderer.GetActiveCamera(), axis, self._cell)
         self.fit()
+
+    def turn(self, angle: float) -> None:
+        """Turn the camera by `angle` degrees around the upright axis of the picture."""
+        self.plotter.renderer.GetActiveCamera().Azimuth(angle)
+        camera.clip(self.plotter.renderer, *self.extent())
 
     def extent(self) -> tuple[np.ndarray, float]:
         """Centre (3,) and radius in Å of a sphere around all that is drawn."""
@@ -280,11 +311,13 @@ class Drawing:
             "selection",
             "forces",
             "velocities",
+            "moments",
             "preview",
             "measurements",
             "field",
             "level",
             "opacity",
+            "surfaces",
             "_positions",
             "_cell",
             "_slice",
@@ -309,6 +342,7 @@ class Drawing:
         self._draw_cell()
         self._draw_selection()
         self._draw_vectors()
+        self._draw_moments()
         self._draw_labels()
         self._draw_measurements()
         self._draw_preview()
@@ -446,6 +480,19 @@ class Drawing:
             starts = self.drawn.positions + vectors / np.maximum(length, 1e-12) * 0.9 * self.drawn.radii[:, None]
             arrows.set(starts, vectors, rgb(colour))
 
+    def _draw_moments(self) -> None:
+        """Arrows along z (collinear spin has no direction of its own) that stand out of their atoms by up to `_MOMENT_LENGTH` on either side."""
+        moments = np.zeros(0) if self.moments is None or self._hidden() else self.moments
+        largest = float(np.abs(moments).max(initial=0.0))
+        owner = self.drawn.owner if largest > MOMENT_NOISE else np.zeros(0, np.int64)
+        share = moments[owner] / largest if len(owner) else np.zeros(0)
+        kept = np.abs(share) > 0.02
+        half = np.sign(share) * (self.drawn.radii[: len(share)] + _MOMENT_LENGTH * np.abs(share))
+        for arrows, sign, colour in ((self.up_arrows, 1.0, self.theme.positive), (self.down_arrows, -1.0, self.theme.negative)):
+            chosen = kept & (sign * share > 0)
+            along = np.outer(half[chosen], (0.0, 0.0, 1.0))
+            arrows.set(self.drawn.positions[: len(share)][chosen] - along, 2.0 * along, rgb(colour), 0.09)
+
     @staticmethod
     def arrow_lengths(values: np.ndarray, scale: float | None) -> np.ndarray:
         """(N, 3) Å: values times `scale`; scale None makes the longest arrow 2 Å."""
@@ -519,11 +566,11 @@ class Drawing:
         values = self.field.values.sum(axis=0)
         reached = False
         for shape, sign, colour in ((self.positive, 1.0, self.theme.positive), (self.negative, -1.0, self.theme.negative)):
-            if sign * float((sign * values).max()) * sign > self.level:
+            if self.surfaces and float((sign * values).max()) > self.level:
                 points, triangles, normals = isosurface(self.field, sign * self.level, repeat=self.style.repeat)
                 shape.set(points, triangles, normals=normals, colours=rgb(colour), opacity=self.opacity)
                 reached = reached or len(triangles) > 0
-        if not reached and self._slice is None:
+        if not reached and self.surfaces:
             self._notes["field"] = tr(
                 "{name} does not reach ±{level} {unit}; it lies between {low} and {high}.",
                 name=self.field.name,

@@ -16,6 +16,7 @@ RECORDED = (
     "show_frame",
     "set_forces",
     "set_velocities",
+    "set_moments",
     "set_field",
     "set_slice",
     "set_surface",
@@ -46,6 +47,7 @@ class FakeView(QWidget):
     drag_finished = Signal(list, object)
     context_requested = Signal(int, QPoint)
     files_dropped = Signal(list)
+    slice_moved = Signal(float)
     notes_changed = Signal(list)
     available = False
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _CLICK_PIXELS = 4.0  # a press that moves less is a click
 _HOVER_LIMIT = 20_000  # atoms; above, hovering is not followed
+_SLICE_STEP = 0.02  # of the slice plane's way, per notch of the wheel
 _BUTTONS = {Qt.MouseButton.LeftButton: "left", Qt.MouseButton.MiddleButton: "middle", Qt.MouseButton.RightButton: "right"}
 _KEYS = {Qt.KeyboardModifier.ShiftModifier: "shift", Qt.KeyboardModifier.ControlModifier: "ctrl", Qt.KeyboardModifier.AltModifier: "alt"}
 
@@ -154,10 +155,14 @@ class Gestures:
             self.view.fit()
 
     def wheeled(self, event: QWheelEvent) -> None:
-        """Zoom towards the mouse."""
+        """Zoom towards the mouse; with Shift move the slice plane, where there is one."""
         if self.view.drawing is None:
             return
-        steps = event.angleDelta().y() / 120.0
+        steps = (event.angleDelta().y() or event.angleDelta().x()) / 120.0  # with Shift some desktops turn the wheel sideways
+        if steps and event.modifiers() & Qt.KeyboardModifier.ShiftModifier and self.view.drawing.has_slice:
+            self.view.slice_moved.emit(_SLICE_STEP * steps)
+            event.accept()
+            return
         if steps:
             camera.zoom_at(self.view.canvas.camera, self.view.projector(), 1.15**steps, event.position().x(), event.position().y())
             self.view.changed(moving=True)

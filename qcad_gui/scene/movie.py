@@ -125,6 +125,15 @@ class Film:
     def add(self, positions: np.ndarray, cell: np.ndarray | None = None) -> None:
         """One more frame of the same atoms: positions (N, 3) Å, cell (3, 3) Å or None for no change."""
         self._studio.drawing.update_positions(positions, cell)
+        self.snap()
+
+    @property
+    def drawing(self):
+        """What is filmed: a copy of the drawing, whose camera or slice may be moved between two pictures."""
+        return self._studio.drawing
+
+    def snap(self) -> None:
+        """One more picture of what is filmed as it stands."""
         image = self._studio.shoot()
         if self.path.suffix.lower() == ".png":
             self.written.append(save(image, self.path.with_name(f"{self.path.stem}-{len(self.written):05d}.png")))

@@ -95,6 +95,7 @@ class SceneView(QWidget):
     drag_finished = Signal(list, object)
     context_requested = Signal(int, QPoint)  # atom or -1, global position
     files_dropped = Signal(list)  # paths as text
+    slice_moved = Signal(float)  # share of its way that Shift+wheel moves the slice plane
     notes_changed = Signal(list)  # sentences: what is not drawn and why
 
     def __init__(self, parent: QWidget | None = None, *, theme: Theme = LIGHT, style: Style | None = None):
@@ -305,9 +306,15 @@ class SceneView(QWidget):
             self.drawing.set_velocities(velocities)
         self.changed()
 
-    def set_field(self, field: GridField | None, level: float | None = None, opacity: float = 0.55) -> float | None:
-        """Isosurfaces at ±level (None: a default from the data), `opacity` 0.05 to 1; returns the level used."""
-        used = self.drawing.set_field(field, level, opacity) if self.drawing is not None else None
+    def set_moments(self, moments: np.ndarray | None) -> None:
+        """Arrows for magnetic moments (N,) µB."""
+        if self.drawing is not None:
+            self.drawing.set_moments(moments)
+        self.changed()
+
+    def set_field(self, field: GridField | None, level: float | None = None, opacity: float = 0.55, surfaces: bool = True) -> float | None:
+        """Isosurfaces at ±level (None: a default from the data), `opacity` 0.05 to 1, `surfaces` False: only for a slice; returns the level used."""
+        used = self.drawing.set_field(field, level, opacity, surfaces) if self.drawing is not None else None
         self.changed()
         return used
 

@@ -90,7 +90,7 @@ def test_every_possible_command_runs(window, session, silicon, qtbot, calm, monk
             session.add("structure", "Si2", silicon)
         session.set_mode("edit")
         session.select([0])
-        session.forces = np.ones((2, 3))
+        session.forces, session.moments = np.ones((2, 3)), np.ones(2)
         session.field = GridField(np.ones((4, 4, 4)), silicon.cell, "e/Å³", "density")
         if command.menu == "play":
             session.set_frames(Trajectory.from_frames([silicon, silicon]), at=0)

@@ -56,7 +56,7 @@ def test_the_stand_in_has_every_public_name_of_the_view(qtbot):
 def test_the_stand_in_has_the_same_signals():
     from qcad_gui.scene.view import SceneView
 
-    assert len(signals_of(SceneView)) == 11
+    assert len(signals_of(SceneView)) == 12
     assert signals_of(FakeView) == signals_of(SceneView)
 
 

@@ -103,3 +103,55 @@ def test_smearing_is_text_for_the_form(qtbot, session):
 
 def test_pseudos_text_names_only_what_differs(session):
     assert potentials.pseudos_text("gth", {}) == "gth" and potentials.pseudos_text("gth", {"Ga": "GTH-PBE-q3"}) == "Ga=GTH-PBE-q3"
+
+
+@pytest.fixture
+def iron(window, session):
+    from ase.build import bulk
+    session.add("structure", "Fe2", Structure.from_atoms(bulk("Fe", "bcc", a=2.87, cubic=True)))
+    window.prepare("scf")
+    return window
+
+
+def test_moments_are_set_by_layers_shown_in_the_scene_and_written(iron, session, qtbot, calm):
+    dialog = press(qtbot, iron, "magmoms")
+    qtbot.waitUntil(lambda: dialog.moments.any(), timeout=15_000)
+    assert dialog.moments[0] == dialog.moments[1] > 1, "what the engine would begin with"
+    dialog.value_edit.setText("2,5")
+    qtbot.mouseClick(dialog.alternate, Qt.MouseButton.LeftButton)
+    assert dialog.moments.tolist() == [2.5, -2.5] and "0 µB" in dialog.words.text()
+    assert iron.view.calls[-1][0] == "set_moments" and iron.view.calls[-1][1][0].tolist() == [2.5, -2.5]
+    session.select([1])
+    assert dialog.which.currentData() == "selection"
+    qtbot.mouseClick(dialog.flip, Qt.MouseButton.LeftButton)
+    assert dialog.moments.tolist() == [2.5, 2.5]
+    dialog.which.setCurrentIndex(0)
+    dialog.plane.setCurrentIndex(dialog.plane.findData("110"))
+    qtbot.mouseClick(dialog.alternate, Qt.MouseButton.LeftButton)
+    assert "one layer" in dialog.problem.text()
+    assert dialog.model.setData(dialog.model.index(1, 2), "-1") and dialog.moments[1] == -1
+    dialog.show_problem("")
+    dialog.accept()
+    assert session.start_moments is None and session.draft.params().magmoms == (2.5, -1.0)
+
+
+def test_layers_across_the_face_of_the_cell_are_one(session):
+    from qcad_gui.dialogs.moments import layers
+    cell = np.diag([3.0, 3.0, 8.0])
+    structure = Structure([26] * 4, [[0, 0, 7.95], [1.5, 1.5, 0.1], [0, 0, 2.0], [0, 0, 4.0]], cell, True)
+    assert layers(structure, np.arange(4), (0, 0, 1)).tolist() == [0, 0, 1, 2]
+
+
+def test_hubbard_offers_the_shells_of_the_potential(iron, session, qtbot, calm):
+    dialog = press(qtbot, iron, "hubbard")
+    qtbot.waitUntil(lambda: bool(dialog.boxes), timeout=15_000)
+    assert next(iter(dialog.boxes)) == ("Fe", "3d")
+    dialog.boxes["Fe", "3d"].setValue(4.0)
+    assert dialog.text.text() == "Fe-3d=4.0"
+    dialog.accept()
+    assert str(session.draft.params().hubbard) == "Fe-3d=4.0"
+    dialog = press(qtbot, iron, "hubbard")
+    qtbot.waitUntil(lambda: bool(dialog.boxes), timeout=15_000)
+    dialog.boxes["Fe", "3d"].setValue(0.0)
+    dialog.accept()
+    assert session.draft.params().hubbard is None
