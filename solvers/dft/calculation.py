@@ -17,6 +17,7 @@ from . import forces as forces_module
 from . import stress as stress_module
 from .basis import Basis
 from .eigen.algebra import orthonormalise
+from .extrapolation import DEPTH, Snapshot, extrapolated_density, extrapolated_orbitals, weights_of
 from .hubbard import Hubbard
 from .magnetisation import local_moments
 from .model import Model
@@ -28,7 +29,7 @@ from .problem import Problem
 from .projectors import Species
 from .pseudo import library
 from .pulay import pulay_stress
-from .restart import transfer_density, transfer_orbitals, unpack
+from .restart import transfer_density, unpack
 from .scf import GroundState, SCFState, SCFStep, self_consistency
 from .smearing import to_zero
 from .spin import density_channels
@@ -69,6 +70,7 @@ class Calculation:
         self.problem = build(plan, self.workers)
         self.ground: GroundState | None = None
         self.superposed = atomic_density(self.problem)
+        self.history: tuple[Snapshot, ...] = ()
         self.state = self._start(previous, resume, density)
 
     def _start(self, previous: Calculation | None, resume: dict[str, np.ndarray] | None, density: tuple[np.ndarray, tuple[int, int, int]] | None) -> SCFState:
@@ -78,12 +80,22 @@ class Calculation:
             return SCFState(self._bonded(torch.from_numpy(np.array(density[0])), density[1]), trusted=True)
         if previous is None or previous.ground is None or not previous.alike(self):
             return SCFState(self.superposed)
-        state = SCFState(self._bonded((previous.ground.rho - previous.superposed) * previous.problem.grid.volume, previous.problem.grid.shape), trusted=True)
-        moved = transfer_orbitals(previous.problem.basis, previous.ground.orbitals, self.problem.basis)
+        past = self.history = previous.snapshots()
+        weights = weights_of(self.problem.model.fractional, self.plan.cell, past)
+        state = SCFState(self._bonded(extrapolated_density(weights, past, self.problem.grid.shape), self.problem.grid.shape), trusted=True)
+        moved = extrapolated_orbitals(weights, past, self.problem.basis)
         if moved is not None:
             state.orbitals = [orthonormalise(X) for X in moved]
             state.occupations = previous.ground.occupations
         return state
+
+    def snapshots(self) -> tuple[Snapshot, ...]:
+        """This geometry, solved, and those before it, newest first: what the next one starts from."""
+        problem, ground = self.problem, self.ground
+        holds = (ground.occupations > 1e-6 * problem.model.max_occupation).any(1).sum(-1).tolist()  # bands that hold electrons at some k-point, per spin
+        own = Snapshot(problem.model.fractional, self.plan.cell, (ground.rho - self.superposed) * problem.grid.volume, problem.grid.shape, problem.basis,
+                       ground.orbitals, [holds[block.spin] for block in problem.blocks])
+        return (own, *self.history)[:DEPTH]
 
     def _bonded(self, bonding: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
         """A starting density: what bonding adds to the atoms' densities moves with the lattice, the atoms' densities move with the atoms.
