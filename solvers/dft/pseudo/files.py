@@ -7,6 +7,8 @@ import re
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
+
 from solvers.core.errors import MissingError, ReadError
 
 from .data import RadialPotential
@@ -43,15 +45,16 @@ def load(path: Path | str) -> tuple[str, RadialPotential | GTHEntry]:
 
 
 def parse(data: bytes, name: str) -> RadialPotential | GTHEntry:
-    """The potential in the bytes of a file called `name`."""
+    """The potential in the bytes of a file called `name`. Raises ReadError."""
     text = _text(data, name)
     kind = ENDINGS.get(Path(name).suffix.lower()) or _guess(text)
-    if kind == "psp8":
-        return read_psp8(text, name)
-    if kind == "upf":
-        return read_upf(text, name)
-    if kind == "gth":
-        return check_entry(_analytic(text, name), name)
+    with np.errstate(all="ignore"):  # damaged numbers overflow; what comes of it is refused by `check`
+        if kind == "psp8":
+            return read_psp8(text, name)
+        if kind == "upf":
+            return read_upf(text, name)
+        if kind == "gth":
+            return check_entry(_analytic(text, name), name)
     raise ReadError(f"{name} is not a potential in a known format.", hint=f"Known endings: {', '.join(sorted(ENDINGS))}.")
 
 

@@ -42,9 +42,10 @@ class _Lines:
         words = self.next(what)
         try:
             found = [kind(word) for word in words[:count]]
-        except ValueError:
+            finite = all(math.isfinite(value) for value in found)
+        except (ValueError, OverflowError):
             raise self.fail(f"{' '.join(words)[:60]!r} is not {what}.") from None
-        if len(found) < count or not all(math.isfinite(value) for value in found):
+        if len(found) < count or not finite:
             raise self.fail(f"{' '.join(words)[:60]!r} is not {what}.")
         return found
 

@@ -52,7 +52,7 @@ def _tree(text: str, name: str) -> tuple[Any, str]:
         raise ReadError(f"{name} is not readable as UPF version 2 ({str(error)[:120]}; lines counted from <UPF>, without PP_INFO).", hint=_HINT) from None
 
 
-def _child(parent: Any, tag: str, name: str) -> Element:
+def _child(parent: Any, tag: str, name: str) -> Any:
     found = parent.find(tag)
     if found is None:
         raise ReadError(f"{name} has no section {tag}.", hint=_HINT)
