@@ -84,6 +84,6 @@ def test_a_crystal_without_d_shells_asks_for_names():
 
 def test_wrong_parameters_are_named():
     task = tasks.get("hubbard")
-    for wrong, words in (({"shells": "Si3"}, "not a shell"), ({"supercell": "2,2"}, "not three repetitions"), ({"supercell": "0,1,1"}, "not three repetitions")):
+    for wrong, words in (({"shells": "Si3"}, "not a shell"), ({"supercell": "2,2"}, "three repetitions"), ({"supercell": "0,1,1"}, "three repetitions")):
         with pytest.raises(SetupError, match=words):
             from_dict(task.params_class(), wrong)
