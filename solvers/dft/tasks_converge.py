@@ -26,6 +26,8 @@ from .settle import settings
 #: the ladders begin at these parts of the cutoff and of the density of k-points that the settings mean
 _LOWEST_CUTOFF, _COARSEST_MESH = 0.7, 2.0
 _CLIMBS = 3
+#: what a calculation of the study can be for; a step's value "stage" is the place in this list
+STAGES = ("cutoff", "mesh", "check", "smearing")
 
 
 @dataclass(frozen=True)
@@ -80,7 +82,9 @@ class _Study:
             found, n = self.known[setting], len(self.known)
             text = (f"{stage}: {setting.cutoff:.0f} eV, {'x'.join(map(str, setting.mesh))}, "
                     f"{f'{setting.width:g} eV' if setting.width else 'no smearing'}: {found.energy:.6f} eV/atom, {found.pressure:.3f} GPa")
-            yield Step("converge", n, {"energy": found.energy, "pressure": found.pressure, "cutoff": setting.cutoff}, state=self.pack, text=text)
+            values = {"energy": found.energy, "pressure": found.pressure, "cutoff": setting.cutoff, "n_mesh": float(np.prod(setting.mesh)),
+                      "seconds": found.seconds, "stage": float(STAGES.index(stage))}
+            yield Step("converge", n, values, state=self.pack, text=text)
         return self.known[setting]
 
     def pack(self) -> State:

@@ -122,4 +122,4 @@ def test_signatures_of_the_calls_others_make():
 
     assert list(inspect.signature(SceneView.show_frame).parameters) == ["self", "positions", "cell"]
     assert list(inspect.signature(SceneView.screenshot).parameters) == ["self", "path", "scale", "transparent"]
-    assert list(inspect.signature(SceneView.set_field).parameters) == ["self", "field", "level", "opacity"]
+    assert list(inspect.signature(SceneView.set_field).parameters) == ["self", "field", "level", "opacity", "surfaces"]
