@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+#: what a calculation of a convergence study can be for; the value "stage" of a step is the place in this list
+STAGES = ("cutoff", "mesh", "check", "smearing")
 #: a ratio of successive changes above this is no convergence to extrapolate from
 _STEADY = 0.7
 

@@ -16,7 +16,7 @@ from ..core.job import Result, State, Step
 from ..core.structure import Structure
 from ..core.units import EV_PER_ANGSTROM3_GPA, HARTREE_EV, HARTREE_PER_BOHR3_EV_ANGSTROM3, HARTREE_PER_BOHR_EV_ANGSTROM
 from .calculation import Calculation
-from .ladders import errors, first_good
+from .ladders import STAGES, errors, first_good
 from .parallel import Workers
 from .params import KPoints, Smearing
 from .params_electrons import ConvergeParams
@@ -26,8 +26,6 @@ from .settle import settings
 #: the ladders begin at these parts of the cutoff and of the density of k-points that the settings mean
 _LOWEST_CUTOFF, _COARSEST_MESH = 0.7, 2.0
 _CLIMBS = 3
-#: what a calculation of the study can be for; a step's value "stage" is the place in this list
-STAGES = ("cutoff", "mesh", "check", "smearing")
 
 
 @dataclass(frozen=True)
