@@ -23,15 +23,15 @@ def local_moments(problem: Problem, rho: torch.Tensor) -> np.ndarray:
         return moments
     grid = problem.grid
     total = torch.zeros(grid.shape, dtype=torch.float64, device=rho.device)
-    for _, part in _atoms(problem):
+    for _, part in free_atoms(problem):
         total += part.sum(0)
     share = grid.to_real(rho[1]) / total * (grid.volume / grid.size)
-    for places, part in _atoms(problem):
+    for places, part in free_atoms(problem):
         moments[places] = (part * share).sum((1, 2, 3)).cpu().numpy()
     return moments
 
 
-def _atoms(problem: Problem):
+def free_atoms(problem: Problem):
     """(places of some atoms, their free densities (n, n1, n2, n3) on the box, positive) until every atom had its turn."""
     grid = problem.grid
     step = max(1, _CHUNK_BYTES // (24 * grid.size))

@@ -50,3 +50,41 @@ class ConvergeParams(DFTParams):
     rattle: float = param(0.0, unit="Å", low=0.0, high=0.3, group="ladder",
                           help="displace atoms at random by about this, so that forces are tested where symmetry makes them zero")
     max_rungs: int = param(12, low=3, high=40, group="ladder", advanced=True, help="most cutoffs and most meshes to try")
+
+
+@dataclass(frozen=True)
+class WorkFunctionParams(DFTParams):
+    """Electrostatic potential across a slab, vacuum levels and work functions. Without `dipole` the correction follows the axis."""
+
+    axis: str = param("auto", choices=("auto", "a", "b", "c"), group="slab", help="cell vector across the vacuum; auto = where most vacuum is")
+    correct: bool = param(True, group="slab", help="dipole correction: takes the field between periodic images away")
+
+
+@dataclass(frozen=True)
+class FieldParams(DFTParams):
+    """A field in space: density, spin density, localisation, potential, the density of some bands, or what bonding of parts changes."""
+
+    kind: str = param("elf", choices=("density", "spin", "elf", "potential", "bands", "difference"), group="field",
+                      help="density, spin density, electron localisation, electrostatic potential, density of bands, or density minus those of parts")
+    bands: tuple | None = param(None, group="field", help="kind = bands: numbers from 1, like 3,4,7-9; counted in every spin and k-point")
+    window: tuple | None = param(None, unit="eV", group="field", help="kind = bands: lowest,highest energy from the Fermi energy, like -2,0")
+    parts: str | None = param(None, group="field", help="kind = difference: atoms (from 0) of the parts, like 0-11;12,13; empty = every atom alone")
+
+
+@dataclass(frozen=True)
+class StmParams(DFTParams):
+    """Scanning tunnelling image of a slab by Tersoff and Hamann: states between the Fermi energy and the bias."""
+
+    bias: float = param(-1.0, unit="V", low=-20.0, high=20.0, group="image", help="sample bias: negative = filled states of the sample, positive = empty ones")
+    mode: str = param("height", choices=("height", "current"), group="image", help="image at constant height, or of constant current")
+    height: float = param(2.0, unit="Å", low=0.2, high=20.0, group="image",
+                          help="of the tip above the outermost atom; for constant current the height whose mean current is kept")
+    side: str = param("upper", choices=("upper", "lower"), group="image", help="face of the slab")
+    axis: str = param("auto", choices=("auto", "a", "b", "c"), group="image", help="cell vector across the vacuum; auto = where most vacuum is")
+    stm_kpts: KPoints | None = param(None, group="image", help="mesh of the image; empty = the self-consistent one")
+    band_tolerance: float = param(1e-3, unit="eV", low=1e-9, high=0.1, group="image", advanced=True, help="residual norm left in every band")
+
+
+@dataclass(frozen=True)
+class ChargesParams(DFTParams):
+    """Charges and moments of atoms (Hirshfeld, Löwdin) and the dipole moment of the cell."""

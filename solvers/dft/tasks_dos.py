@@ -35,7 +35,8 @@ def dos(params: DosParams, inputs: Mapping[str, Any], *, resume: State | None = 
     size, shift = params.dos_kpts.mesh(structure.cell) if params.dos_kpts is not None else (tuple(2 * n if n > 1 else 1 for n in plan.size), (0.0, 0.0, 0.0))
     group = plan.group.compatible_with(size, shift)
     mesh = TetrahedronMesh.make(size, shift, group, plan.cell)
-    projector = None if params.projections == "none" else Projector.of(base.fixed.problem(mesh.kpoints[:1]), group if len(mesh.kpoints) < len(mesh.place) else None)
+    wedge = group if len(mesh.kpoints) < len(mesh.place) else None
+    projector = None if params.projections == "none" else Projector.of(base.fixed.problem(mesh.kpoints[:1]), wedge)
     n_bands = base.n_bands(params.empty_bands)
     points = Sampling(base, mesh.kpoints, n_bands, params.band_tolerance / HARTREE_EV, projector and projector.measure(n_bands), resume)
     yield from points.walk("dos", f"of the mesh {'x'.join(map(str, size))}", 0.4, 1.0)
