@@ -24,9 +24,9 @@ Point = tuple[torch.Tensor, list[torch.Tensor]]
 
 
 class AndersonMixer:
-    """Keeps `depth` pairs (vector, residual); `damping` multiplies the preconditioned residual."""
+    """Keeps `depth` pairs (vector, residual); `damping` multiplies every step, 1 until a cycle must be calmed."""
 
-    def __init__(self, grid: FFTGrid, terms: Sequence[Term] = (), depth: int = 8, damping: float = 0.8):
+    def __init__(self, grid: FFTGrid, terms: Sequence[Term] = (), depth: int = 8, damping: float = 1.0):
         self.grid = grid
         self.terms = terms
         self.depth = depth
@@ -89,8 +89,8 @@ class AndersonMixer:
         self.densities.clear()
         self.residuals.clear()
 
-    def next(self, before: Point, after: Point, precondition: Callable[[torch.Tensor], torch.Tensor]) -> Point:
-        """The next input; `precondition` acts on the packed charge."""
+    def next(self, before: Point, after: Point, precondition: Callable[[torch.Tensor], torch.Tensor], share: float) -> Point:
+        """The next input; `precondition` acts on the packed charge, `share` is the part of the preconditioned residual that is taken."""
         x = self.join(before)
         r = self.join(after) - x
         self._prune(self.product(r, r))
@@ -109,7 +109,7 @@ class AndersonMixer:
         self.densities, self.residuals = self.densities[-self.depth:], self.residuals[-self.depth:]
         n = len(self.inside)
         better = torch.cat([precondition(rest[:n]), rest[n:]])
-        return self.split(mixed + self.damping * better, before)
+        return self.split(mixed + self.damping * share * better, before)
 
     def _prune(self, newest: float) -> None:
         norms = [self.product(r, r) for r in self.residuals]

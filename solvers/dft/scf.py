@@ -151,7 +151,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         if not converged:
             texts += _steady(state)
             precondition = preconditioners.operator(state.choice, mixer) if state.choice.kind != "LDOS" else partial(screen, mixer, levels())
-            state.rho, state.unknowns = mixer.next(before, after, precondition)
+            state.rho, state.unknowns = mixer.next(before, after, precondition, state.choice.damping(bool(mixer.residuals) or state.trusted))
         ground = GroundState(before[0], after[0], [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state)
         moment = float(after[0][1, 0, 0, 0].real) * basis.volume if model.n_spin == 2 else 0.0
         yield SCFStep(state.step, free, state.accuracy, ground.fermi_energy, "; ".join(texts), moment)
