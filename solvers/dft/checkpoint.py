@@ -55,7 +55,7 @@ def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int
 
 
 def _potentials(plan: Plan) -> np.ndarray:
-    return np.array([f"{symbol} {entry.name}" for symbol, entry in sorted(plan.entries.items())])
+    return np.array([f"{symbol} {entry.name} {entry.sha256[:16]}" for symbol, entry in sorted(plan.entries.items())])
 
 
 def _moments(plan: Plan) -> np.ndarray:

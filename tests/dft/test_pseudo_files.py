@@ -278,3 +278,34 @@ def test_valence_configurations():
     assert valence_configuration(14, 4) == (2, 2) and valence_configuration(26, 16) == (4, 6, 6) and valence_configuration(31, 3) == (2, 1)
     assert valence_configuration(31, 13) == (2, 1, 10) and valence_configuration(72, 12) == (4, 6, 2) and valence_configuration(1, 1) == (1,)
     assert valence_configuration(74, 14) == (4, 6, 4) and valence_configuration(29, 11) == (1, 0, 10) and valence_configuration(58, 12) == (4, 6, 1, 1)
+
+
+def test_energy_forces_and_stress_of_a_file_are_those_of_the_analytic_form(tmp_path):
+    """The whole engine, with a core density: UPF numbers beside the analytic pspcod 12 text of the same potential."""
+    from ase.build import bulk
+
+    from solvers.dft import DFT
+    analytic = saved(tmp_path, pspcod10(SILICON).replace("\n 10 ", "\n 12 ") + " 0.6 0.2\n", "gth")
+    potential = with_density(on_mesh(files.load(analytic)[1], linear_mesh(*FINE)))
+    assert potential.core is not None
+    found = {}
+    for name, path in (("analytic", analytic), ("upf", saved(tmp_path, upf2_text(potential), "upf"))):
+        atoms = bulk("Si", a=5.43)
+        atoms.rattle(0.05, seed=1)
+        atoms.calc = DFT(cutoff=120, pseudos={"Si": path}, tolerance=1e-13)
+        found[name] = atoms.get_potential_energy(), atoms.get_forces(), atoms.get_stress()
+        origin = atoms.calc.calculation.plan.settings["pseudo_origin"]["Si"]
+        assert origin["sha256"] == library.entry("Si", "PBE", path).sha256 and atoms.calc.calculation.plan.settings["pseudos"] == {"Si": path}
+    for mine, exact, tolerance in zip(found["upf"], found["analytic"], (2e-7, 2e-6, 1e-7), strict=True):
+        assert np.abs(np.asarray(mine) - np.asarray(exact)).max() < tolerance
+    assert np.abs(found["upf"][1]).max() > 0.1
+
+
+def test_paths_become_absolute_and_survive_as_text(tmp_path, monkeypatch):
+    from solvers.dft.params import Pseudos
+    monkeypatch.chdir(tmp_path)
+    odd = tmp_path / "a, 50% b.psp8"
+    odd.write_text(psp8_text(on_mesh(SILICON)))
+    chosen = Pseudos.coerce({"Si": "a, 50% b.psp8", "O": "GTH-PBE-q6"})
+    assert dict(chosen.chosen) == {"Si": str(odd), "O": "GTH-PBE-q6"}
+    assert Pseudos.coerce(str(chosen)) == chosen and library.entry("Si", "PBE", chosen.selector("Si")).name == odd.name

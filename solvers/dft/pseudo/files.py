@@ -21,6 +21,7 @@ from .upf import read_upf
 
 #: bytes; the largest known potential files have a few megabytes
 LARGEST = 32 * 2**20
+_LONGEST = 2000  # characters of a word: numbers of a million digits take seconds each
 ENDINGS = {".psp8": "psp8", ".upf": "upf", ".gth": "gth", ".hgh": "gth", ".pspgth": "gth", ".psp10": "gth"}
 _parsed: OrderedDict[tuple[str, int, int], tuple[str, RadialPotential | GTHEntry]] = OrderedDict()
 
@@ -111,7 +112,10 @@ def _text(data: bytes, name: str) -> str:
         raise ReadError(f"{name} is empty.", hint="Was the program that wrote it interrupted?")
     if b"\0" in data[:4096] or data[:2] == b"\x1f\x8b":
         raise ReadError(f"{name} is a binary file.", hint="Potentials are text; unpack compressed files first.")
-    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    if max(map(len, text.split()), default=0) > _LONGEST:
+        raise ReadError(f"{name} has a word of more than {_LONGEST} characters.", hint="No potential has; the file is damaged.")
+    return text
 
 
 def _analytic(text: str, name: str) -> GTHEntry:

@@ -33,7 +33,7 @@ class CutoffRow:
 
 
 #: functional -> the one whose potentials it takes where it has none of its own, as is usual for it
-_MADE_FOR = {"revPBE": "PBE", "RPBE": "PBE", "PBE0": "PBE", "HSE06": "PBE", "r2SCAN": "PBE"}
+_MADE_FOR = {"revPBE": "PBE", "RPBE": "PBE", "PBE0": "PBE", "HSE06": "PBE", "HSE06-PBE": "PBE", "r2SCAN": "PBE"}
 
 
 def made_for(xc: str) -> str:
