@@ -21,6 +21,11 @@ VERBS: dict[str, tuple[str, str]] = {
     "bands": ("electrons", "band structure along a path, gaps, effective masses"),
     "dos": ("electrons", "density of states, projected on atoms and shells"),
     "hubbard": ("electrons", "Hubbard U of d and f shells from linear response"),
+    "workfunction": ("electrons", "work function and potential across a slab"),
+    "stm": ("electrons", "scanning tunnelling image of a slab"),
+    "field": ("electrons", "density, localisation, potential, bands or differences in space"),
+    "charges": ("electrons", "charges and moments of atoms, dipole moment"),
+    "converge": ("electrons", "cutoff, k-mesh and smearing a crystal needs"),
     "relax": ("task", "relax atoms and cell"),
     "elastic": ("task", "elastic constants with error bars"),
     "phonons": ("task", "lattice vibrations: bands, density of states, thermal properties"),
@@ -54,7 +59,7 @@ def parser_for(verb: str, rest: list[str]) -> tuple[argparse.ArgumentParser, obj
 def overview() -> str:
     """The text of ``qcad --help``."""
     lines = ["usage: qcad VERB …", "", "Q-CAD designs a material from its atoms and hands it to finite-element programs.", ""]
-    lines += [f"  {verb:<10} {text}" for verb, (_, text) in VERBS.items()]
+    lines += [f"  {verb:<12} {text}" for verb, (_, text) in VERBS.items()]
     return "\n".join([*lines, "", "`qcad VERB --help` explains one verb. First steps: `qcad demo`, or `qcad gui` for the window."])
 
 

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from .. import tasks
 from ..core.errors import SetupError
 from ..core.job import JobSpec, Result
+from ..core.sealed import write_file
 from . import flags, running
 
 #: verb -> suffixes that --output may have, and what is written then
@@ -17,6 +20,11 @@ _OUTPUT = {
     "bands": {".png": "picture", ".csv": "table of the bands"},
     "dos": {".png": "picture", ".csv": "table of the densities of states"},
     "hubbard": {".csv": "table of the sites"},
+    "workfunction": {".png": "picture", ".csv": "profile of the potential", ".cube": "potential in space"},
+    "stm": {".png": "picture", ".csv": "table of the image", ".cube": "density of the states in the window"},
+    "field": {".cube": "field in space"},
+    "charges": {".csv": "table of the atoms"},
+    "converge": {".png": "picture", ".csv": "table of the calculations", ".json": "proposed keywords of DFT(...)"},
 }
 #: what the JSON object of a verb holds besides the common keys
 _KEYS = {
@@ -24,10 +32,19 @@ _KEYS = {
               "inverse_mass", "inverse_mass_error", "touching_edges", "inverse_mass_along", "inverse_mass_along_error", "mass_directions"),
     "dos": ("energy", "fermi_energy", "dos_fermi_energy", "dos_at_fermi", "energies", "dos", "integrated_dos", "projections", "projected", "d_band_atoms",
             "d_band_centre", "d_band_width", "d_band_share", "spilling"),
+    "workfunction": ("energy", "fermi_energy", "work_functions", "vacuum_levels", "ionisation_energies", "vacuum_slopes", "slab_dipole", "profile_positions",
+                     "potential_profile", "potential_smoothed"),
+    "stm": ("energy", "fermi_energy", "stm_image", "stm_cell", "stm_current"),
+    "field": ("energy", "fermi_energy", "field_range", "field_integral"),
+    "charges": ("energy", "hirshfeld_charges", "hirshfeld_moments", "lowdin_charges", "lowdin_moments", "magmom", "dipole_moment", "spilling"),
+    "converge": ("cutoff", "proposed_mesh", "proposed_errors", "proposed_seconds", "ladder_stages", "ladder_cutoffs", "ladder_meshes", "ladder_widths",
+                 "ladder_energies", "ladder_pressures", "ladder_seconds", "smearing_energies"),
     "hubbard": ("hubbard_u", "hubbard_u_error", "hubbard_sites", "response_bare", "response_screened", "response_asymmetry"),
 }
 _SETTINGS = {"bands": ("gap_kind", "path", "n_bands"), "dos": ("method", "dos_kpts", "complete_below"),
-             "hubbard": ("sites", "hubbard_projection", "supercell", "potentials")}
+             "hubbard": ("sites", "hubbard_projection", "supercell", "potentials"), "workfunction": ("axis", "vacuum"),
+             "stm": ("bias", "mode", "height", "side", "axis", "image_unit"), "field": ("kind",), "charges": ("finite_axes",),
+             "converge": ("proposed", "goals")}
 
 
 def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
@@ -83,12 +100,27 @@ def write(verb: str, result: Result, path: Path) -> None:
         from . import pictures
 
         getattr(pictures, verb)(result, path)
+    elif suffix == ".cube":
+        from ..io.cube import write_cube
+
+        field = next(iter(result.fields.values()))
+        for component, place in _components(field, path):
+            write_cube(place, result.structure, field, component=component)
+    elif suffix == ".json":
+        write_file(path, (json.dumps(result.settings["proposed"], indent=1, ensure_ascii=False) + "\n").encode())
     elif suffix == ".csv":
         from ..io.csv import write_table
 
         columns, units = _TABLES[verb](result)
         names = list(columns)
         write_table(path, names, [dict(zip(names, row, strict=True)) for row in zip(*columns.values(), strict=True)], units)
+
+
+def _components(field, path: Path) -> list[tuple[str, Path]]:
+    """What is written where: one file, or one for each spin of a field whose spins cannot be added."""
+    if len(field.values) == 1 or field.unit != "1":
+        return [("total", path)]
+    return [(spin, path.with_name(f"{path.stem}-{spin}{path.suffix}")) for spin in ("up", "down")]
 
 
 def _bands_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
@@ -122,4 +154,38 @@ def _spin(spin: int, n: int) -> str:
     return "" if n == 1 else (" up", " down")[spin]
 
 
-_TABLES = {"bands": _bands_table, "dos": _dos_table, "hubbard": _hubbard_table}
+def _workfunction_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    values = result.values
+    columns = {"position": values["profile_positions"], "potential": values["potential_profile"], "smoothed": values["potential_smoothed"]}
+    return columns, {"position": "Å", "potential": "eV", "smoothed": "eV"}
+
+
+def _stm_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    image = result.values["stm_image"]
+    i, j = (index.ravel() for index in np.indices(image.shape))
+    places = (i / image.shape[0])[:, None] * result.values["stm_cell"][0] + (j / image.shape[1])[:, None] * result.values["stm_cell"][1]
+    unit = "e/Å³" if result.settings["mode"] == "height" else "Å"
+    return {"x": places[:, 0], "y": places[:, 1], "z": places[:, 2], "image": image.ravel()}, {"x": "Å", "y": "Å", "z": "Å", "image": unit}
+
+
+def _charges_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    values = result.values
+    columns: dict[str, Any] = {"atom": np.arange(len(result.structure)), "element": result.structure.symbols}
+    units = {}
+    for name, key, unit in (("Hirshfeld charge", "hirshfeld_charges", "e"), ("Löwdin charge", "lowdin_charges", "e"),
+                            ("Hirshfeld moment", "hirshfeld_moments", "µ_B"), ("Löwdin moment", "lowdin_moments", "µ_B")):
+        if key in values:
+            columns[name], units[name] = values[key], unit
+    return columns, units
+
+
+def _converge_table(result: Result) -> tuple[dict[str, Any], dict[str, str]]:
+    values = result.values
+    columns = {"purpose": values["ladder_stages"], "cutoff": values["ladder_cutoffs"], "mesh": ["x".join(map(str, mesh)) for mesh in values["ladder_meshes"]],
+               "smearing": values["ladder_widths"], "energy": values["ladder_energies"], "pressure": values["ladder_pressures"],
+               "largest force": np.linalg.norm(values["ladder_forces"], axis=2).max(1), "estimated cost": values["ladder_seconds"]}
+    return columns, {"cutoff": "eV", "smearing": "eV", "energy": "eV/atom", "pressure": "GPa", "largest force": "eV/Å", "estimated cost": "s"}
+
+
+_TABLES = {"bands": _bands_table, "dos": _dos_table, "hubbard": _hubbard_table, "workfunction": _workfunction_table, "stm": _stm_table,
+           "charges": _charges_table, "converge": _converge_table}

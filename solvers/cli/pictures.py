@@ -126,3 +126,63 @@ def dos(result, path: Path) -> Path:
     figure.savefig(path)
     plt.close(figure)
     return path
+
+
+def workfunction(result, path: Path) -> Path:
+    """Write the potential across the slab with the vacuum levels and the Fermi energy as a PNG. Returns `path`."""
+    values = result.values
+    plt, figure, axes = _plain(size=(7, 4.5))
+    zero = float(values["fermi_energy"])
+    axes.plot(values["profile_positions"], values["potential_profile"] - zero, linewidth=1, label="mean over planes")
+    axes.plot(values["profile_positions"], values["potential_smoothed"] - zero, linewidth=1, linestyle="--", label="smoothed over layers")
+    axes.axhline(0.0, color="0.4", linewidth=0.8, label="Fermi energy")
+    for side, level, color in zip(("upper", "lower"), values["vacuum_levels"] - zero, ("C2", "C3"), strict=True):
+        axes.axhline(level, color=color, linewidth=0.8, linestyle=":", label=f"{side} face: {level:.3f} eV")
+    title = f"{result.structure.formula}: work functions"
+    axes.set(xlabel=f"position along {result.settings['axis']} (Å)", ylabel="potential of an electron (eV)", title=title)
+    axes.legend(fontsize="small")
+    figure.savefig(path)
+    plt.close(figure)
+    return path
+
+
+def stm(result, path: Path) -> Path:
+    """Write the tunnelling image, repeated 3 × 3, as a PNG. Returns `path`."""
+    values, settings = result.values, result.settings
+    plt, figure, axes = _plain(size=(6, 5))
+    image, cell = np.tile(values["stm_image"], (3, 3)), values["stm_cell"]
+    first = cell[0] / np.linalg.norm(cell[0])
+    second = cell[1] - (cell[1] @ first) * first
+    second /= np.linalg.norm(second)
+    i, j = np.indices((image.shape[0] + 1, image.shape[1] + 1))
+    places = (3.0 * i / image.shape[0])[..., None] * cell[0] + (3.0 * j / image.shape[1])[..., None] * cell[1]
+    drawn = axes.pcolormesh(places @ first, places @ second, image, cmap="copper")
+    axes.set(aspect="equal", xlabel="Å", ylabel="Å", title=f"{result.structure.formula}, {settings['bias']:g} V, {settings['side']} face")
+    figure.colorbar(drawn, ax=axes, label=settings["image_unit"])
+    figure.savefig(path)
+    plt.close(figure)
+    return path
+
+
+def converge(result, path: Path) -> Path:
+    """Write the changes along the ladders of cutoffs and meshes as a PNG, distances from the last rung. Returns `path`."""
+    values = result.values
+    plt, figure, panels = _plain(2, 1, (10, 4.5))
+    for axes, stage in zip(panels, ("cutoff", "mesh"), strict=True):
+        rows = values["ladder_stages"] == stage
+        if stage == "mesh":  # the coarsest mesh was calculated for the cutoffs already
+            rows[int(np.argmin(values["ladder_cutoffs"]))] = True
+        if rows.sum() < 2:
+            continue
+        place = values["ladder_cutoffs"][rows] if stage == "cutoff" else values["ladder_meshes"][rows].prod(1)
+        energies, pressures = values["ladder_energies"][rows], values["ladder_pressures"][rows]
+        axes.semilogy(place[:-1], np.abs(energies[:-1] - energies[-1]), "o-", label="energy (eV/atom)")
+        axes.semilogy(place[:-1], np.abs(pressures[:-1] - pressures[-1]), "s--", label="pressure (GPa)")
+        axes.axhline(result.settings["goals"]["energy"], color="C0", linewidth=0.8, linestyle=":")
+        axes.axhline(result.settings["goals"]["pressure"], color="C1", linewidth=0.8, linestyle=":")
+        axes.set(xlabel="cutoff (eV)" if stage == "cutoff" else "points of the mesh", ylabel="distance from the last one")
+        axes.legend(fontsize="small")
+    figure.suptitle(f"{result.structure.formula}: proposed " + ", ".join(f"{name} {value}" for name, value in result.settings["proposed"].items()))
+    figure.savefig(path)
+    plt.close(figure)
+    return path
