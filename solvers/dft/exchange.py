@@ -255,7 +255,7 @@ def _compress(item: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     M = -hermitian(overlap(orbitals, image))
     L, info = torch.linalg.cholesky_ex(M)
     if bool((info == 0).all()):
-        return torch.linalg.solve_triangular(L.conj().resolve_conj(), image, upper=False)
+        return torch.linalg.solve_triangular(L.conj().resolve_conj(), image, upper=False).contiguous()  # laid out as after a restart: the same bits then
     values, vectors = torch.linalg.eigh(M)  # bands without exchange: outside every occupied orbital
     root = torch.where(values > 1e-12 * values[:, -1:], values, torch.inf).rsqrt()
     return matmul((vectors * root[:, None]).mT.contiguous(), image)

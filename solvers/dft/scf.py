@@ -104,7 +104,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
     state.terms = problem.terms
     if any(term.awaits_orbitals for term in problem.terms):
         state.renewal = _FIRST_RENEWAL * model.n_electrons
-        if state.orbitals is not None and state.occupations is not None:  # of another geometry
+        if state.step == 0 and state.orbitals is not None and state.occupations is not None:  # of another geometry
             for term in problem.terms:
                 term.renew(state.orbitals, state.occupations)
             state.renewal, state.renewals = 0.05 * state.renewal, 1
@@ -170,10 +170,13 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
     model, basis, workers = problem.model, problem.basis, problem.workers
     fresh = state.orbitals is None
     wanted = model.n_bands + (_spare(problem) if model.smearing == "none" else 0)
-    accuracy = min(state.accuracy, 1e-2 * model.n_electrons)
+    # orbitals that lag behind a new operator would look like an answer of the density and mislead the mixer
+    renewed = state.renewals > 0 and state.step == state.renewed_at + 1
+    accuracy = min(goal if renewed else state.accuracy, 1e-2 * model.n_electrons)
     tolerance = _INNER * math.sqrt(max(accuracy, 1e-30) / model.n_electrons)
     # where the density is good enough and only the orbitals lag behind, several expansions are cheaper than several steps
-    expansions = 5 if state.accuracy < goal else 4 if fresh else 2
+    carried = state.trusted and state.step == 1  # orbitals of another geometry: a residual that they spoil would spoil the mixing's history
+    expansions = 5 if state.accuracy < goal or renewed else 4 if fresh or carried else 2
     filled = None if state.occupations is None else state.occupations.to(basis.device)
 
     def solve(item: tuple[Block, torch.Tensor | None]) -> Bands:
