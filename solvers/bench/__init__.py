@@ -1,12 +1,12 @@
 """``qcad bench``: interleaved timings against a peer in one run. Prints ratios; never a test.
 
-An area is a module here with ``run(device) -> list[Row]``. On a shared machine only the ratio within one run means anything.
+An area is a module here with ``run(device, cases, pairs) -> list[Row]``. On a shared machine only the ratio within one run means anything.
 """
 
 from __future__ import annotations
 
 import importlib
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 from ..core.errors import MissingError
 
@@ -15,7 +15,7 @@ _AREAS = {"dft": "dft"}
 
 @dataclass(frozen=True)
 class Row:
-    """One case: median wall seconds of ours and the peer's, median of the pairwise ratios, how many pairs, a note."""
+    """One case: median wall seconds of ours and the peer's, median of the pairwise ratios, how many pairs, a note, everything measured as `details`."""
 
     case: str
     ours_s: float
@@ -24,6 +24,7 @@ class Row:
     ratio: float | None
     pairs: int
     note: str = ""
+    details: dict = field(default_factory=dict)
 
     def to_dict(self) -> dict:
         """Plain JSON values."""
@@ -35,11 +36,11 @@ def areas() -> list[str]:
     return sorted(_AREAS)
 
 
-def run(area: str, *, device: str = "auto") -> list[Row]:
-    """Time one area; MissingError for an unknown one."""
+def run(area: str, *, device: str = "auto", cases: list[str] | None = None, pairs: int | None = None) -> list[Row]:
+    """Time one area, or some of its cases by key, in so many interleaved rounds; MissingError for unknown names."""
     if area not in _AREAS:
         raise MissingError(f"There is no bench area {area!r}.", hint=f"Known: {', '.join(areas())}.")
-    return importlib.import_module(f".{_AREAS[area]}", __name__).run(device)
+    return importlib.import_module(f".{_AREAS[area]}", __name__).run(device, cases, **({} if pairs is None else {"pairs": pairs}))
 
 
 def table(rows: list[Row]) -> str:
@@ -48,9 +49,9 @@ def table(rows: list[Row]) -> str:
     def number(value: float | None, form: str) -> str:
         return "-" if value is None else format(value, form)
 
-    head = f"{'case':<34} {'ours s':>9} {'peer s':>9} {'ours/peer':>10} {'pairs':>6}  note"
+    head = f"{'case':<36} {'ours s':>9} {'peer s':>9} {'ours/peer':>10} {'pairs':>6}  note"
     lines = [head, "-" * len(head)]
     for row in rows:
         note = "; ".join(filter(None, [row.peer, row.note]))
-        lines.append(f"{row.case:<34} {row.ours_s:9.3f} {number(row.peer_s, '.3f'):>9} {number(row.ratio, '.2f'):>10} {row.pairs:6d}  {note}")
+        lines.append(f"{row.case:<36} {row.ours_s:9.3f} {number(row.peer_s, '.3f'):>9} {number(row.ratio, '.2f'):>10} {row.pairs:6d}  {note}")
     return "\n".join(lines)

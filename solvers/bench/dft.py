@@ -1,88 +1,153 @@
-"""Plane-wave timings beside `pw.x`: whole self-consistency with forces and stress.
+"""The plane-wave engine beside `pw.x` and `abinit`: time to 1e-6 Ha/atom with forces and stress, CPU seconds, steps, applications, memory, shares.
 
-Ours runs in process after imports and one warm-up, `pw.x` as a process with 2 ranks.
-
-The pairs are run in turn (ours, pw.x, ours, pw.x …) and the ratio is taken pair by pair, so that a machine that slows down slows both.
+Every program runs in turn on the same cores (ours, pw.x, abinit, ours, …) and ratios are taken round by round, so that a machine that slows down slows all.
+Times of the peers are those of their whole process. Ours is given twice: *cold*, the whole process with its imports, and *warm*, a second calculation in the
+same process; the ratio is that of the warm run, as in a study or a window, and the cold one stands beside it.
 """
-
 from __future__ import annotations
 
+import json
 import statistics
-import time
+import sys
+import tempfile
+from pathlib import Path
 
-import numpy as np
-
-from ..core.units import BOHR_ANGSTROM, HARTREE_EV
-from ..validate.cases.dft import Case
-from ..validate.peers import espresso
+from ..core.errors import MissingError
 from . import Row
+from .crystals import BenchCase, cases
+from .peers import RANKS, peers, reached
+from .process import Measured, measure
 
 PAIRS = 3
-_THRESHOLD = 1e-9  # Ry, estimated energy error of the whole cell, on both sides
+#: process to first step of Si2: seconds allowed with an empty and with a filled cache of compiled kernels
+START_EMPTY, START_WARM = 10.0, 3.0
 
 
-def cases() -> tuple[Case, ...]:
-    """Si2 at 25 Ha, Si8 at 15 Ha and rattled at 20 Ha, Al1 at 15 Ha: perfect crystals use symmetry on both sides, the rattled one has none."""
-    angstrom = 1 / BOHR_ANGSTROM
-    fcc = np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
-    diamond = np.array([[1, 1, 1], [-1, -1, -1]]) / 8
-    corners = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
-    eight = np.concatenate([corners, corners + 0.25])
-    rattled = eight + np.random.default_rng(8).normal(scale=0.01, size=eight.shape)
-    return (
-        Case("Si2 25 Ha 3x3x3", 10.263141334 * fcc, diamond, ("Si",) * 2, 25.0, (3, 3, 3), box=(36, 36, 36)),
-        Case("Si8 15 Ha 3x3x3", 5.43 * angstrom * np.eye(3), eight, ("Si",) * 8, 15.0, (3, 3, 3), box=(36, 36, 36)),
-        Case("Al1 15 Ha 12x12x12", 4.04 * angstrom * fcc, np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01), box=(20, 20, 20)),
-        Case("Si8 rattled 20 Ha 4x4x4", 5.43 * angstrom * np.eye(3), rattled, ("Si",) * 8, 20.0, (4, 4, 4), box=(45, 45, 45), symmetry=False),
-    )
+def select(keys: list[str] | None, device: str) -> list[BenchCase]:
+    """The cases of a device, or those named. MissingError for unknown names."""
+    known = {item.key: item for item in cases()}
+    for key in keys or []:
+        if key not in known and key not in ("start", "threads"):
+            raise MissingError(f"There is no bench case {key!r}.", hint=f"Known: {', '.join([*known, 'start', 'threads'])}.")
+    return [item for key, item in known.items() if (key in keys if keys else item.group == ("cuda" if device == "cuda" else "cpu"))]
 
 
-def ours(case: Case, device: str) -> tuple[float, float]:
-    """(wall seconds, free energy in Ha) of a fresh calculator on a case."""
-    from ..dft import DFT
-
-    atoms = case.atoms()
-    atoms.calc = DFT(
-        xc=case.xc,
-        cutoff=case.cutoff * HARTREE_EV,
-        kpts={"size": case.kpts, "shift": case.shift},
-        grid=case.box,
-        pseudos=case.pseudos or "gth",
-        device=device,
-        smearing=(case.smearing[0], case.smearing[1] * HARTREE_EV) if case.smearing else None,
-        tolerance=_THRESHOLD / 2 * HARTREE_EV / len(atoms),
-    )
-    started = time.perf_counter()
-    free = atoms.get_potential_energy(force_consistent=True)
-    atoms.get_forces()
-    atoms.get_stress()
-    return time.perf_counter() - started, free / HARTREE_EV
-
-
-def run(device: str) -> list[Row]:
-    """One row per case; without pw.x the peer's columns stay empty."""
-    rows = []
-    for case in cases():
-        first, _ = ours(case, device)
-        mine, theirs, energies = [], [], []
-        for _ in range(PAIRS):
-            wall, energy = ours(case, device)
-            mine.append(wall)
-            if espresso.installed():
-                result = espresso.run(case, ranks=2, threshold=_THRESHOLD)
-                theirs.append(result["wall_s"])
-                energies.append(abs(energy - result["energy"]) / len(case.symbols))
-        ratios = [a / b for a, b in zip(mine, theirs, strict=False)]
-        note = f"first run {first:.2f} s" + (f", energies differ by {max(energies):.1e} Ha/atom" if energies else "")
-        rows.append(
-            Row(
-                case.name,
-                statistics.median(mine),
-                "pw.x, 2 ranks" if theirs else "pw.x not installed",
-                statistics.median(theirs) if theirs else None,
-                statistics.median(ratios) if ratios else None,
-                len(mine),
-                note,
-            )
-        )
+def run(device: str, keys: list[str] | None = None, pairs: int = PAIRS) -> list[Row]:
+    """One row per case; without peers their columns stay empty. On CUDA there are no peers: seconds per SCF and per MD step, share of the card's limit."""
+    from ..core import device as machine
+    where = machine.resolve(device) if device == "cuda" else "cpu"
+    chosen = select(keys, where)
+    if where == "cuda":
+        return [on_card(item) for item in chosen]
+    rows = [beside_peers(item, pairs) for item in chosen]
+    if not keys or "start" in keys:
+        rows += starts()
+    if not keys or "threads" in keys:
+        rows.append(threads())
     return rows
+
+
+def ours(key: str, *options: str, environment: dict[str, str] | None = None) -> tuple[Measured, list[dict]]:
+    """The engine's own process on a case: (what was measured from outside, its JSON lines with "at" = seconds since the process began)."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = str(Path(__file__).resolve().parents[2])
+        done = measure([sys.executable, "-P", "-m", "solvers.bench.ours", key, *options], Path(folder),
+                       {"PYTHONPATH": root, "OMP_WAIT_POLICY": "PASSIVE", "KMP_BLOCKTIME": "0", **(environment or {})})
+    return done, [{**json.loads(text), "at": t} for t, text in done.lines if text.startswith("{")]
+
+
+def own_times(events: list[dict], number: int, n_atoms: int) -> dict:
+    """The `done` event of a run, with `seconds` = time to accuracy including forces and stress, counted from the start of that run."""
+    history = [(event["seconds"], event["free_energy"]) for event in events if event["event"] == "step" and event["run"] == number]
+    finished = next(event for event in events if event["event"] == "done" and event["run"] == number)
+    return {**finished, "seconds": reached(history, n_atoms, finished["wall"])}
+
+
+def beside_peers(item: BenchCase, pairs: int) -> Row:
+    """A case on all programs, `pairs` rounds."""
+    n_atoms = len(item.case.symbols)
+    mine, cold, theirs, events = [], [], {name: [] for name in peers()}, []
+    for number in range(pairs):
+        done, events = ours(item.key, "--repeat", "2", *(["--shares"] if number == pairs - 1 else []))
+        mine.append({**own_times(events, 1, n_atoms), "rss": done.peak_rss})
+        first = own_times(events, 0, n_atoms)
+        cold.append(first["seconds"] + next(e["at"] for e in events if e["event"] == "step" and e["run"] == 0) -
+                    next(e["seconds"] for e in events if e["event"] == "step" and e["run"] == 0))
+        for name, call in peers().items():
+            theirs[name].append(call(item.case))
+    shares = next(event for event in events if event["event"] == "shares")
+    bare = next(event for event in events if event["event"] == "imported")["bare_rss"]
+    best = min(theirs, key=lambda name: statistics.median(run.seconds for run in theirs[name])) if theirs else None
+    seconds = statistics.median(run["seconds"] for run in mine)
+    details = {
+        "aim": item.aim, "ours": {"warm_s": seconds, "cold_s": statistics.median(cold), "cpu_s": statistics.median(run["cpu"] for run in mine),
+                                  "steps": mine[-1]["steps"], "applications_per_band": mine[-1]["applications"], "converged": mine[-1]["converged"],
+                                  "memory_above_torch": max(run["peak_rss"] for run in mine) - bare,
+                                  "shares": {name: shares[name] for name in ("fft", "gemm", "eigh", "rest")}},
+        "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
+                         "cpu_s": statistics.median(run.cpu for run in runs), "steps": runs[-1].steps, "memory": runs[-1].peak_rss,
+                         "energy_difference_per_atom": abs(mine[-1]["energy"] - runs[-1].energy) / n_atoms} for name, runs in theirs.items()}}
+    if best is None:
+        return Row(item.case.name, seconds, "no peer installed", None, None, pairs, _note(details, None), details)
+    ratio = statistics.median(run["seconds"] / other.seconds for run, other in zip(mine, theirs[best], strict=True))
+    return Row(item.case.name, seconds, f"{best}, {RANKS} ranks", details["peers"][best]["seconds"], ratio, pairs, _note(details, best), details)
+
+
+def _note(details: dict, best: str | None) -> str:
+    mine = details["ours"]
+    parts = [f"aim {details['aim']:g}", f"cold {mine['cold_s']:.1f} s", f"cpu {mine['cpu_s']:.1f} s", f"{mine['steps']} steps",
+             f"{mine['applications_per_band']:.1f} H/band", f"{mine['memory_above_torch'] / 2**20:.0f} MiB above torch",
+             "FFT {fft:.0%} GEMM {gemm:.0%} eigh {eigh:.0%} rest {rest:.0%}".format(**mine["shares"])]
+    for name, peer in details["peers"].items():
+        parts.append(f"{name}: {peer['seconds']:.1f} s, cpu {peer['cpu_s']:.1f} s, {peer['steps']} steps, {peer['memory'] / 2**20:.0f} MiB, "
+                     f"ΔF {peer['energy_difference_per_atom']:.0e} Ha/atom")
+    if best is not None:
+        parts.append(f"memory {mine['memory_above_torch'] / max(1, details['peers'][best]['memory']):.2f} × {best}")
+    return "; ".join(parts)
+
+
+def starts() -> list[Row]:
+    """Process to the first step of Si2 with an empty and with a filled cache of compiled kernels."""
+    rows = []
+    with tempfile.TemporaryDirectory() as cache:
+        for name, aim in (("empty", START_EMPTY), ("warm", START_WARM)):
+            _, events = ours("b1", "--repeat", "1", "--first-step", environment={"NUMBA_CACHE_DIR": cache})
+            seconds = next(event["at"] for event in events if event["event"] == "step")
+            rows.append(Row(f"start: Si2's first step, {name} cache", seconds, "allowed", aim, seconds / aim, 1, "whole process", {"aim": 1.0}))
+    return rows
+
+
+def threads() -> Row:
+    """Si64 on one and on two threads, against what FFT and GEMM gain from the second thread here and now."""
+    from .shares import machine_limits
+    times, limits, shares = {}, {}, {}
+    for n in (1, 2):
+        _, events = ours("b8", "--repeat", "2", *(["--shares"] if n == 1 else []), environment={"QCAD_THREADS": str(n), "OMP_NUM_THREADS": str(n)})
+        times[n] = next(event["scf"] for event in events if event["event"] == "done" and event["run"] == 1)
+        shares = next((event for event in events if event["event"] == "shares"), shares)
+        limits[n] = machine_limits((72, 72, 72), "cpu", n)
+    fft, gemm = limits[1]["fft_s"] / limits[2]["fft_s"], limits[2]["gemm_flops"] / limits[1]["gemm_flops"]
+    weight = shares["fft"] / max(1e-9, shares["fft"] + shares["gemm"])
+    possible = 1.0 / (weight / fft + (1.0 - weight) / gemm)
+    gained = times[1] / times[2]
+    return Row("threads: Si64, 1 → 2", times[2], "1 thread", times[1], gained / possible, 1,
+               f"gained {gained:.2f}, FFT gains {fft:.2f}, GEMM {gemm:.2f}; the ratio is gained/possible, aim ≥ 0.9", {"aim": 0.9})
+
+
+def on_card(item: BenchCase) -> Row:
+    """Seconds of a self-consistent calculation with forces and stress, of a next geometry, and the share of the card's measured FFT and GEMM limits."""
+    from .shares import machine_limits
+    _, events = ours(item.key, "--device", "cuda", "--repeat", "2", "--motion", "--shares")
+    n_atoms = len(item.case.symbols)
+    warm, moved = own_times(events, 1, n_atoms), own_times(events, 2, n_atoms)
+    shares = next(event for event in events if event["event"] == "shares")
+    limits = machine_limits(tuple(warm["box"]), "cuda", real=tuple(item.case.kpts) == (1, 1, 1))
+    at_best = shares["boxes"] * limits["fft_s"] + shares["flops"] / limits["gemm_flops"]
+    details = {"scf_s": warm["scf"], "with_forces_s": warm["wall"], "motion_step_s": moved["wall"], "steps": warm["steps"],
+               "applications_per_band": warm["applications"],
+               "shares": {name: shares[name] for name in ("fft", "gemm", "eigh", "rest")}, "limit_s": at_best, "of_limit": at_best / warm["scf"],
+               "peak_device": warm["peak_device"], "converged": warm["converged"]}
+    note = (f"SCF {warm['scf']:.2f} s in {warm['steps']} steps, {warm['applications']:.1f} H/band; next geometry {moved['wall']:.2f} s; "
+            f"{at_best / warm['scf']:.0%} of the card's FFT + GEMM limit; " + "FFT {fft:.0%} GEMM {gemm:.0%} eigh {eigh:.0%} rest {rest:.0%}".format(**shares) +
+            f"; {warm['peak_device'] / 2**30:.1f} GiB")
+    return Row(item.case.name, warm["wall"], "none on cuda", None, None, 1, note, details)

@@ -28,6 +28,9 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
             "--full" if verb == "validate" else "--device",
             **({"action": "store_true", "help": "the long tier"} if verb == "validate" else {"choices": device.DEVICES, "default": "auto"}),
         )
+        if verb == "bench":
+            parser.add_argument("--case", action="append", metavar="NAME", help="a case by its short name, e.g. si8, b3, start, threads; may be given again")
+            parser.add_argument("--pairs", type=int, help="interleaved rounds per case (3)")
     elif verb == "gui":
         parser.add_argument("file", nargs="?", help="project or structure to open")
 
@@ -112,7 +115,7 @@ def _validate(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     from .. import bench
 
-    rows = [row for area in ([args.area] if args.area else bench.areas()) for row in bench.run(area, device=args.device)]
+    rows = [row for area in ([args.area] if args.area else bench.areas()) for row in bench.run(area, device=args.device, cases=args.case, pairs=args.pairs)]
     print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else bench.table(rows))
     return 0
 

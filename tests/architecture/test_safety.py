@@ -7,6 +7,7 @@ import ast
 MAY_START_PROCESSES = {
     "solvers/core/process.py": "the one place that spawns",
     "solvers/cli/admin.py": "opens the window as a child",
+    "solvers/bench/process.py": "runs and measures ours and the peers",
     "solvers/validate/peers/abinit.py": "runs the peer code",
     "solvers/validate/peers/espresso.py": "runs the peer code",
 }
