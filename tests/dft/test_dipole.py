@@ -26,7 +26,9 @@ def molecule(length=11.0, shift=(0.0, 0.0, 0.0), strain=None, tilt=0.0):
 
 
 def run(atoms, dipole="c", **own):
-    params = DFTParams(**{"cutoff": 200, "xc": "LDA", **({"pseudos": {"Li": "GTH-PADE-q1"}} if "Li" in atoms.symbols else {}), "smearing": "none", "tolerance": 1e-11, "symmetry": False, "device": "cpu", "dipole": dipole, **own})
+    potentials = {"pseudos": {"Li": "GTH-PADE-q1"}} if "Li" in atoms.symbols else {}
+    params = DFTParams(**{"cutoff": 200, "xc": "LDA", "smearing": "none", "tolerance": 1e-11, "symmetry": False, "device": "cpu", "dipole": dipole,
+                          **potentials, **own})
     calculation = Calculation(make_plan(Structure.from_atoms(atoms), params), Workers(1))
     for _ in calculation.run():
         pass

@@ -63,7 +63,8 @@ def test_the_wedge_gives_what_the_whole_zone_gives():
 
 
 def test_copper_has_a_full_d_band_and_gaussians_agree():
-    own = {"cutoff": 800, "kpts": "3x3x3", "dos_kpts": "3x3x3", "smearing": "fermi-dirac:0.2eV", "projections": "shells", "band_tolerance": 1e-3, "tolerance": 1e-5}
+    own = {"cutoff": 800, "kpts": "3x3x3", "dos_kpts": "3x3x3", "smearing": "fermi-dirac:0.2eV", "projections": "shells", "band_tolerance": 1e-3,
+           "tolerance": 1e-5}
     one = run(bulk("Cu", a=3.6), **own).values
     assert list(one["d_band_atoms"]) == [0] and -4.5 < one["d_band_centre"][0, 0] < -1.0 and 0.3 < one["d_band_width"][0, 0] < 2.0
     assert one["d_band_share"][0, 0] > 0.9

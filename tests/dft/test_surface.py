@@ -116,7 +116,8 @@ def test_image_of_a_slab_sees_the_atom_and_resumes():
     filled = run("stm", aluminium(1, 5.0), **{**own, "bias": -1.0}).values["stm_current"]
     assert filled > 0 and abs(filled - result.values["stm_current"]) > 0.01 * filled
     task = tasks.get("stm")
-    laws = check_task(task.run, from_dict(task.params_class(), {**QUICK, **own}), {"structure": Structure.from_atoms(aluminium(1, 5.0))}, kills=2, tolerance=1e-6)
+    params = from_dict(task.params_class(), {**QUICK, **own})
+    laws = check_task(task.run, params, {"structure": Structure.from_atoms(aluminium(1, 5.0))}, kills=2, tolerance=1e-6)
     assert sum("resumed" in law for law in laws) == 2
     with pytest.raises(SetupError, match="not between the surface and the middle"):
         run("stm", aluminium(1, 5.0), **{**own, "height": 15.0})

@@ -1,8 +1,8 @@
 """Dipole correction of slabs: the periodic images of a slab's dipole are taken away by a linear potential that jumps in the middle of the vacuum.
 
-L. Bengtsson, Phys. Rev. B 59, 12301 (1999); J. Neugebauer and M. Scheffler, Phys. Rev. B 46, 16067 (1992). Energy (2π/Ω) m² of the dipole moment of the cell along
-the normal, m = m_ions − m_electrons with m_electrons = ∫ρ z (I.-C. Yeh, M. L. Berkowitz, J. Chem. Phys. 111, 3155 (1999), eq. 5): a functional of density and
-positions like any other, so forces, stress and the total energy are consistent. It is split as the engine counts its terms,
+L. Bengtsson, Phys. Rev. B 59, 12301 (1999); J. Neugebauer and M. Scheffler, Phys. Rev. B 46, 16067 (1992). Energy (2π/Ω) m² of the dipole moment of the cell
+along the normal, m = m_ions − m_electrons with m_electrons = ∫ρ z (I.-C. Yeh, M. L. Berkowitz, J. Chem. Phys. 111, 3155 (1999), eq. 5): a functional of density
+and positions like any other, so forces, stress and the total energy are consistent. It is split as the engine counts its terms,
     (2π/Ω) m_i²   with the ions,     −(4π/Ω) m_i ∫ρ z   as an external potential,     (2π/Ω) (∫ρ z)²   with the Hartree energy.
 z is linear in the fractional coordinate along one axis, from −h/2 to h/2, h the height of the cell; its Fourier coefficients are those of the exact saw-tooth
 inside the density sphere. Hartree atomic units.
