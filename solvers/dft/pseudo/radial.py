@@ -87,16 +87,17 @@ class Transform:
         self.step = min(turn / 6, turn / max(float(self._r[-1]), 1e-3))
         self._tables: dict[tuple[int, torch.device], Tensor] = {}
         self._reach = 0.0
+        self._direct = 0  # values integrated one by one so far
         self._host: np.ndarray | None = None
 
-    def exact(self, q: np.ndarray, orders: int = 4) -> np.ndarray:
-        """A_0 … A_{orders−1} at q (n,), (orders, n), by direct integration."""
+    def exact(self, q: np.ndarray, orders: int = 4, first: int = 0) -> np.ndarray:
+        """A_first … A_{first+orders−1} at q (n,), (orders, n), by direct integration."""
         out = np.empty((orders, len(q)))
         rows = max(1, _CHUNK // len(self._r))
-        moments = [self._y * self._r ** (self.l + 1 + 2 * m) * (-1) ** m for m in range(orders)]
+        moments = [self._y * self._r ** (self.l + 1 + 2 * m) * (-1) ** m for m in range(first, first + orders)]
         for start in range(0, len(q), rows):
             part = slice(start, start + rows)
-            for m, g in enumerate(bessel_ratios(np.outer(q[part], self._r), self.l, self.l + orders - 1)):
+            for m, g in enumerate(bessel_ratios(np.outer(q[part], self._r), self.l + first, self.l + first + orders - 1)):
                 out[m, part] = g @ moments[m]
         return out
 
@@ -115,7 +116,11 @@ class Transform:
         return self._tables[key]
 
     def _evaluate(self, which: int, q: Tensor) -> Tensor:
-        table = self._table(which, float(q.max()) if q.numel() else 0.0, q.device)
+        reach = float(q.max()) if q.numel() else 0.0
+        if reach >= self._reach and self._direct + q.numel() < reach / self.step:  # a table would cost more than these few integrals
+            self._direct += q.numel()
+            return torch.from_numpy(self.exact(q.detach().cpu().numpy().ravel().astype(float), 1, which)[0]).reshape(q.shape).to(q)
+        table = self._table(which, reach, q.device)
         place = (q / self.step).to(torch.float64)
         left = place.floor().clamp_(0, len(table) - 1)
         t = place - left
