@@ -188,7 +188,7 @@ def _written(name: str) -> str:
 class DFTParams:
     """The keywords of `DFT(...)`; raises SetupError naming the parameter, its value and what is allowed."""
 
-    xc: str = param("PBE", choices=("LDA", "PBE", "PBEsol", "revPBE", "PBE0", "HSE06"), group="physics",
+    xc: str = param("PBE", choices=("LDA", "PBE", "PBEsol", "revPBE", "r2SCAN", "PBE0", "HSE06", "HSE06-PBE"), group="physics",
                     help="exchange-correlation functional: LDA = Slater + PW92, PBE = libxc 101+130; PBE0 and HSE06 hold exact exchange and cost far more")
     cutoff: float | None = param(None, unit="eV", low=20.0, high=20000.0, group="basis",
                                  help="plane waves with |k+G|²/2 up to this; empty = largest recommended for the potentials")

@@ -26,7 +26,7 @@ from .terms import dispersion
 #: distance in Å below which spglib calls two positions equal
 SYMMETRY_TOLERANCE = 1e-5
 #: functionals with exact exchange
-HYBRIDS = frozenset(("PBE0", "HSE06"))
+HYBRIDS = frozenset(("PBE0", "HSE06", "HSE06-PBE"))
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,6 +10,7 @@ from .basis import Basis, Batch
 from .extra import StaticTerm, Term
 from .hamiltonian import Hamiltonian
 from .kernels.local import LocalOperator
+from .kinetic_density import KineticDensity
 from .model import Model
 from .parallel import Workers
 from .potential import XC, exchange_correlation, hartree
@@ -57,6 +58,8 @@ class Problem:
         self.dipole: SlabDipole | None = None
         self.terms: list[Term] = []
         self.static: list[StaticTerm] = []
+        if model.functional.needs_kinetic_energy:
+            self.add(KineticDensity(self))
 
     def add(self, term: Term | StaticTerm) -> None:
         """Carry an extra term: its operator joins the Hamiltonian, its unknowns are mixed with the density."""
@@ -99,6 +102,10 @@ class Problem:
 
     def density(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor) -> torch.Tensor:
         """Symmetrised density coefficients (S, …) on the half box, e/bohr³. occupations (S, K, bands), 0 to 2/S, without k-point weights."""
+        return self.symmetrise(charge_and_moment(self.grid.to_fourier(self.squares(orbitals, occupations))))
+
+    def squares(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor) -> torch.Tensor:
+        """Σ_k w f |ψ(r)|² of every spin on the box (S, n1, n2, n3), summed over the k-points of the basis (not symmetrised)."""
         local, basis = self.hamiltonian.local, self.basis
         weights = occupations * torch.from_numpy(basis.weights)[:, None] / basis.volume
 
@@ -112,8 +119,7 @@ class Problem:
         n = self.workers.n_threads if count >= self.workers.n_threads else 1
         channels = [pairs[i:i + count] for i in range(0, len(pairs), count)]
         parts = self.workers.map(add, [channel[i::n] for channel in channels for i in range(n)])
-        spins = torch.stack([local.finish_density(parts[i:i + n]) for i in range(0, len(parts), n)])
-        return self.symmetrise(charge_and_moment(self.grid.to_fourier(spins)))
+        return torch.stack([local.finish_density(parts[i:i + n]) for i in range(0, len(parts), n)])
 
     def symmetrise(self, rho: torch.Tensor) -> torch.Tensor:
         """Coefficients of densities (…, n1, n2, n3//2+1) restricted to the density sphere and symmetrised."""
