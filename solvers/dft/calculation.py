@@ -36,6 +36,9 @@ from .spin import density_channels
 from .start import atomic_density
 from .xc import functional
 
+#: energy error (Ha per electron) that a start from another geometry is taken to have: how well the first step solves the bands
+_CARRIED = 1e-5
+
 
 def build(plan: Plan, workers: Workers) -> Problem:
     """The discretised problem of a plan."""
@@ -87,6 +90,7 @@ class Calculation:
         if moved is not None:
             state.orbitals = [orthonormalise(X) for X in moved]
             state.occupations = previous.ground.occupations
+            state.accuracy = _CARRIED * self.problem.model.n_electrons
         return state
 
     def snapshots(self) -> tuple[Snapshot, ...]:
