@@ -270,3 +270,14 @@ def test_the_sources_that_come_with_the_program_are_pinned():
             assert remote_file.url.startswith("https://raw.githubusercontent.com/") and len(remote_file.url.split("/")[5]) == 40  # a commit, not a branch
             assert remote_file.size > 10_000
     assert all(remote_file.hint for name in known if name.startswith("dojo") for remote_file in known[name].files)
+
+
+def test_a_scan_needs_no_torch_in_the_process_that_asks(own_folder):
+    import subprocess
+    import sys
+    folder.add(SILICON, "Si.psp8")
+    asked = ("import sys; from solvers.dft.pseudo import library, scan; item = library.entry('Si', 'PBE', 'Si'); "
+             "print(library.default_cutoff([item]), library.cutoff_row(item).kind, 'torch' in sys.modules)")
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, timeout=120, check=True)
+    cutoff, kind, torch_loaded = done.stdout.split()
+    assert float(cutoff) > 100 and kind == "scanned" and torch_loaded == "False"

@@ -157,8 +157,8 @@ def scanned_cutoff(item: Entry) -> float | None:
     if not isinstance(item, FileEntry):
         return None
     if item.sha256 not in folder.stored_cutoffs():
-        from .scan import recommend
-        folder.store_cutoff(item.sha256, recommend(item))
+        from .scanning import recommended
+        folder.store_cutoff(item.sha256, recommended(item))
     return cutoff_row(item).energy
 
 

@@ -11,7 +11,8 @@ The recommended cutoff is the lowest whole hartree at which the error is at most
 compound below the 0.5 GPa above which cell relaxations and elastic constants are refused.
 
 ``python -m solvers.dft.pseudo.scan [SYMBOL …]`` scans what is missing in the file and rewrites it after every entry; with ``--crystals`` it holds the
-recommendation against crystals: what energy and pressure still change from the recommended cutoff to 1.6 times it.
+recommendation against crystals: what energy and pressure still change from the recommended cutoff to 1.6 times it; with ``--file PATH`` it prints the row of a
+potential file.
 """
 from __future__ import annotations
 
@@ -172,7 +173,10 @@ def _write(path: Path, data: dict) -> None:
 
 if __name__ == "__main__":
     table = resource("pseudo", "gth") / "cutoffs.json"
-    if "--crystals" in sys.argv:
+    if sys.argv[1:2] == ["--file"]:
+        from .files import file_entry
+        print(json.dumps(recommend(file_entry(sys.argv[2]))))
+    elif "--crystals" in sys.argv:
         hold_against_crystals(table)
     else:
         scan(table, sys.argv[1:])
