@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from .kinetic_density import gradient
 from .magnetisation import free_atoms
 from .problem import Problem
 from .spin import density_channels
@@ -17,12 +18,10 @@ _EMPTY = 1e-5
 
 def kinetic_density(problem: Problem, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor) -> torch.Tensor:
     """τ = ½ Σ f |∇ψ|² of every spin channel on the box (S, n1, n2, n3), Ha/bohr³; positive. orbitals per block, occupations (S, K, bands)."""
-    total = 0.0
-    for axis in range(3):
-        slopes = [block.batch.store(1j * block.batch.K[:, None, :, axis] * block.batch.coefficients(X))
-                  for block, X in zip(problem.blocks, orbitals, strict=True)]
-        total = total + problem.density(slopes, occupations)
-    return problem.grid.to_real(density_channels(0.5 * total))
+    grid = problem.grid
+    total = sum(problem.squares([gradient(block.batch, X, axis) for block, X in zip(problem.blocks, orbitals, strict=True)], 0.5 * occupations)
+                for axis in range(3))
+    return grid.to_real(problem.symmetrise(grid.to_fourier(total)))
 
 
 def localisation(density: torch.Tensor, gradient_square: torch.Tensor, tau: torch.Tensor, channels: int) -> torch.Tensor:
@@ -44,8 +43,8 @@ def electron_localisation(problem: Problem, rho: torch.Tensor, orbitals: Sequenc
     tau = kinetic_density(problem, orbitals, occupations)
     result = []
     for coefficients, own in zip(channels, tau, strict=True):
-        gradient = sum(grid.to_real(1j * grid.G[axis] * coefficients) ** 2 for axis in range(3))
-        result.append(localisation(grid.to_real(coefficients), gradient, own, len(channels)))
+        squared = sum(grid.to_real(1j * grid.G[axis] * coefficients) ** 2 for axis in range(3))
+        result.append(localisation(grid.to_real(coefficients), squared, own, len(channels)))
     return torch.stack(result)
 
 

@@ -75,12 +75,17 @@ def run(case: Case, folder: Path | None = None) -> dict:
     files = [potentials.write(case, symbol, folder) for symbol in dict.fromkeys(case.symbols)]
     text = input_text(case, files)
     (folder / "run.abi").write_text(text)
+    return {**parse(execute(folder, case.name), len(case.symbols)), "version": version(), "input": text}
+
+
+def execute(folder: Path, name: str) -> str:
+    """The main output of ABINIT for ``run.abi`` in `folder`; raises RunError naming the case when it fails."""
     done = subprocess.run(["abinit", "run.abi"], cwd=folder, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False, env=_environment())
     output = folder / "run.abo"
     if done.returncode or not output.is_file():
-        raise RunError(f"ABINIT failed on {case.name} with status {done.returncode}: {(done.stdout + done.stderr)[-600:]}",
+        raise RunError(f"ABINIT failed on {name} with status {done.returncode}: {(done.stdout + done.stderr)[-600:]}",
                        hint="Run it by hand in a folder of its own.")
-    return {**parse(output.read_text(), len(case.symbols)), "version": version(), "input": text}
+    return output.read_text()
 
 
 def parse(text: str, n_atoms: int) -> dict:
