@@ -241,7 +241,7 @@ def table_of(symbols: tuple[str, ...], params: Any) -> Table:
     pseudos = params.pseudos
     choices, chosen, problems = {}, {}, []
     for symbol in symbols:
-        rows = [Choice(**{name: row[name] for name in Choice.__dataclass_fields__}) for row in library.choices(symbol, params.xc)]
+        rows = [Choice(**{name: row[name] for name in Choice.__dataclass_fields__}) for row in library.choices(symbol, params.xc, pseudos.library)]
         own = dict(pseudos.chosen).get(symbol)
         try:
             now = library.entry(symbol, params.xc, pseudos.selector(symbol))

@@ -210,10 +210,14 @@ def choices(symbol: str, xc: str | None = None, library: str = "gth") -> list[di
     """What a user can choose for an element, best first: rows with name (shown), selector (what `pseudos` takes), valence, xc, licence, cutoff (eV or None),
     cutoff_kind ("scanned", "hint", "unknown"), nlcc, relativity, source, default (whether `library` means it) and hint, one sentence for people."""
     wanted = None if xc is None else made_for(xc)
+    try:
+        meant = None if library == "gth" else folder.find(symbol, library)
+    except SetupError:  # several of the element in the set: none is the default
+        meant = None
     rows = []
     for item in (*entries(symbol), *folder.entries(symbol)):
         row = cutoff_row(item)
-        default = item.plain if library == "gth" else item.selector.partition(":")[0] == library
+        default = item.plain if library == "gth" else item == meant
         rows.append({"symbol": symbol, "name": item.name, "selector": item.selector, "valence": item.charge, "xc": item.xc, "licence": item.licence,
                      "cutoff": row.energy, "cutoff_kind": row.kind, "nlcc": item.has_core, "relativity": item.relativity, "source": item.source,
                      "default": default and wanted in (None, item.xc), "hint": _hint(item, row, wanted)})
