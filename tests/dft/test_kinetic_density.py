@@ -149,3 +149,50 @@ def test_symmetry_changes_nothing():
     assert found[0].energies.free == pytest.approx(found[1].energies.free, abs=1e-9)
     assert found[0].stress == pytest.approx(found[1].stress, abs=1e-9)
     assert found[0].plan.settings["xc"] == "r2SCAN"
+
+
+#: ABINIT 9.6.2, ixc -497498, usekden 1, tolvrs 1e-15: total energy (Ha), forces on the first atom (Ha/bohr). Its stress lacks the term of τ
+ABINIT = {
+    "silicon": (-7.49488931775409, (-0.00018308015899, -0.00557419246356, 0.00436573205072)),
+    "aluminium hydride": (-2.66245934339928, (-0.00072716186757, 0.00089293529319, -0.00166223394403)),
+}
+
+
+@pytest.mark.parametrize("name", list(ABINIT))
+def test_energies_and_forces_are_those_of_abinit(name):
+    """Same GTH-PBE potentials, cutoff, mesh, smearing and FFT box; a rattled insulator and a metal."""
+    from ase import Atoms
+
+    from solvers.core.structure import Structure
+    from solvers.core.units import BOHR_ANGSTROM, HARTREE_EV
+    from solvers.dft.calculation import Calculation
+    from solvers.dft.parallel import Workers
+    from solvers.dft.params import DFTParams
+    from solvers.dft.plan import make_plan
+    from solvers.validate.cases.dft import ENERGY, FORCE
+
+    fcc = 0.5 * np.array([[0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    if name == "silicon":
+        cell, scaled, symbols = 10.263141334 * fcc, [[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]], "Si2"
+        own = {"cutoff": 7 * HARTREE_EV, "kpts": (2, 1, 1), "grid": (20, 20, 20), "smearing": "none"}
+    else:
+        cell, scaled, symbols = 7.4 * fcc @ (np.eye(3) + 0.02 * np.array([[0, 1, 0], [0, 0, -1], [0.5, 0, 0]])), [[0, 0, 0], [0.47, 0.52, 0.54]], "AlH"
+        own = {"cutoff": 8 * HARTREE_EV, "kpts": (2, 2, 1), "grid": (18, 18, 18), "smearing": ("fermi-dirac", 0.02 * HARTREE_EV)}
+    atoms = Atoms(symbols, scaled_positions=scaled, cell=cell * BOHR_ANGSTROM, pbc=True)
+    calculation = Calculation(make_plan(Structure.from_atoms(atoms), DFTParams(xc="r2SCAN", symmetry=False, device="cpu", tolerance=1e-10, **own)), Workers(1))
+    for _ in calculation.run():
+        pass
+    energy, force = ABINIT[name]
+    assert abs(calculation.energies.free - energy) / len(atoms) < ENERGY
+    assert np.abs((calculation.forces - calculation.forces.mean(0))[0] - force).max() < FORCE
+
+
+def test_batches_of_k_points_give_the_same(lab):
+    """The tensors of a GPU, several padded k-points each, on the plain kernel: the same energy as the pruned loop point by point."""
+    model = lab.model(xc="r2SCAN")
+    values = []
+    for size in (1, 2):
+        problem = lab.problem(model, lab.basis(model, cutoff=3.0, batch_size=size))
+        ground = lab.ground(problem, tolerance=1e-11)
+        values.append(energies(problem, ground).free)
+    assert values[0] == pytest.approx(values[1], abs=1e-9)
