@@ -1,10 +1,11 @@
 """Local Hamiltonian and density on the CPU: a fused, pruned loop around one-dimensional FFT plans (Numba).
 
 One band (at Γ: one pair of real bands) at a time and per thread. A sphere fills ~1/16 of its box, so: per occupied x-plane scatter the coefficients into the
-occupied (y) rows, transform z on those rows only, then y; per y-slab transform x over the occupied planes, multiply by V (or add |ψ|²), and go
-back. The full box never exists and each piece stays in the second-level cache.
+occupied (y) rows, transform z on those rows only, then y; per slab of m y-planes transform x over the occupied planes, multiply by V (or add |ψ|²), and go
+back. The full box never exists and each piece stays in the second-level cache; small boxes are one slab, because a call of the FFT library costs as much
+as a few short transforms.
 
-Arrays: planes (x occupied, n2, n3), slab (n1, n3), rows (y occupied, n3); V and rho are stored [y, x, z]. `plans` holds the handles of the z, y and x
+Arrays: planes (x occupied, n2, n3), slab (n1, m n3), rows (y occupied, n3); V and rho are stored [slab, x, (y, z) within the slab]. `plans` holds the handles of the z, y and x
 plans, `functions` the addresses of the forward and backward transforms; see `fft_plans`. The plain torch version is `reference.py`.
 """
 from __future__ import annotations
@@ -54,37 +55,39 @@ def _to_plane(plane, rows, oy, plans, backward):
 
 
 @njit
-def _to_slab(planes, slab, y, ox, plans, backward):
+def _to_slab(columns, slab, part, ox, plans, backward):
     lead = _leading(ox)
     for x in range(lead, slab.shape[0] - (ox.shape[0] - lead)):
         slab[x, :] = 0
     for c in range(ox.shape[0]):
-        slab[ox[c], :] = planes[c, y, :]
+        slab[ox[c], :] = columns[c, part, :]
     _transform(backward, plans[2], slab.ctypes.data)
 
 
 @njit
 def _multiply(planes, slab, V, ox, plans, functions):
-    for y in range(planes.shape[1]):
-        _to_slab(planes, slab, y, ox, plans, functions[1])
-        Vy = V[y]
+    columns = planes.reshape(planes.shape[0], V.shape[0], V.shape[2])
+    for part in range(V.shape[0]):
+        _to_slab(columns, slab, part, ox, plans, functions[1])
+        here = V[part]
         for x in range(slab.shape[0]):
-            for z in range(slab.shape[1]):
-                slab[x, z] *= Vy[x, z]
+            for j in range(slab.shape[1]):
+                slab[x, j] *= here[x, j]
         _transform(functions[0], plans[2], slab.ctypes.data)
         for c in range(ox.shape[0]):
-            planes[c, y, :] = slab[ox[c], :]
+            columns[c, part, :] = slab[ox[c], :]
 
 
 @njit
 def _square(planes, slab, rho, weight_re, weight_im, ox, plans, functions):
-    for y in range(planes.shape[1]):
-        _to_slab(planes, slab, y, ox, plans, functions[1])
-        target = rho[y]
+    columns = planes.reshape(planes.shape[0], rho.shape[0], rho.shape[2])
+    for part in range(rho.shape[0]):
+        _to_slab(columns, slab, part, ox, plans, functions[1])
+        target = rho[part]
         for x in range(slab.shape[0]):
-            for z in range(slab.shape[1]):
-                value = slab[x, z]
-                target[x, z] += weight_re * value.real * value.real + weight_im * value.imag * value.imag
+            for j in range(slab.shape[1]):
+                value = slab[x, j]
+                target[x, j] += weight_re * value.real * value.real + weight_im * value.imag * value.imag
 
 
 @njit
@@ -97,7 +100,7 @@ def _from_plane(plane, rows, oy, plans, forward):
 
 @njit
 def apply_complex(X, Y, V, kinetic, segments, positions, ox, oy, first, step, rows, planes, slab, plans, functions):
-    """Y[b] = (T + V) X[b] for bands b = first, first+step, …; X, Y (bands, n_pw); V [y, x, z] divided by the number of grid points."""
+    """Y[b] = (T + V) X[b] for bands b = first, first+step, …; X, Y (bands, n_pw); V [slab, x, yz] divided by the number of grid points."""
     flat = rows.reshape(-1)
     for b in range(first, X.shape[0], step):
         for a in range(ox.shape[0]):
@@ -114,7 +117,7 @@ def apply_complex(X, Y, V, kinetic, segments, positions, ox, oy, first, step, ro
 
 @njit
 def density_complex(X, weights, rho, segments, positions, ox, oy, first, step, rows, planes, slab, plans, functions):
-    """rho[y, x, z] += Σ_b weights[b] |ψ_b(r)|² over bands first, first+step, …; bands of zero weight cost nothing."""
+    """rho[slab, x, yz] += Σ_b weights[b] |ψ_b(r)|² over bands first, first+step, …; bands of zero weight cost nothing."""
     flat = rows.reshape(-1)
     for b in range(first, X.shape[0], step):
         if weights[b] == 0.0:
