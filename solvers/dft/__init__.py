@@ -3,7 +3,8 @@ from __future__ import annotations
 
 import importlib
 
-_LAZY = {"DFT": "calculator", "DFTParams": "params", "KPoints": "params", "Smearing": "params", "Pseudos": "params"}
+_LAZY = {"DFT": "calculator", "DFTParams": "params", "KPoints": "params", "Smearing": "params", "Pseudos": "params",
+         "brillouin_zone": "brillouin", "BrillouinZone": "brillouin", "band_path": "kpath", "special_points": "kpath", "KPath": "kpath"}
 __all__ = list(_LAZY)
 
 

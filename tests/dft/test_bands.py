@@ -109,6 +109,24 @@ def test_both_spins_of_a_magnetic_crystal():
     assert (found[1, :, 0] - found[0, :, 0]).min() > 0.02  # the minority band lies higher
 
 
+@pytest.mark.parametrize("own", [{"hubbard": "Si-3p=3"}, {"xc": "r2SCAN"}])
+def test_terms_that_follow_the_orbitals_hold_at_new_points_too(own):
+    params = from_dict(DFTParams, {"cutoff": 100, "kpts": "2x2x2", "smearing": "none", "tolerance": 1e-11, "device": "cpu", **own})
+    calculation = Calculation(make_plan(Structure.from_atoms(bulk("Si")), params), Workers(1))
+    for _ in calculation.run():
+        pass
+    fixed = FixedPotential.of(calculation)
+    again = FixedPotential.unpack(fixed.pack(), fixed.plan, fixed.workers)
+    assert len(again.unknowns) == 1 and again.unknowns[0].abs().max() > 1e-3
+    np.testing.assert_allclose(again.solve(calculation.plan.kpoints, 5, 1e-7)["eigenvalues"][..., :4], scf_levels(calculation)[..., :4], atol=1e-9)
+
+
+def test_exact_exchange_is_refused_off_the_mesh():
+    params = from_dict(tasks.get("bands").params_class(), {"xc": "PBE0", "cutoff": 100, "device": "cpu", "path": "LG"})
+    with pytest.raises(SetupError, match="only at the points of the self-consistent mesh"):
+        drain(tasks.get("bands").run(params, {"structure": Structure.from_atoms(bulk("Si"))}))
+
+
 def test_what_cannot_work_is_refused(crystal):
     fixed = FixedPotential.of(crystal)
     with pytest.raises(SetupError, match="bands were asked for and there are"):
