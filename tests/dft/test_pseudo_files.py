@@ -13,8 +13,8 @@ from solvers.core.errors import MissingError, ReadError, SetupError
 from solvers.dft.pseudo import files, library
 from solvers.dft.pseudo.data import electrons, valence_configuration
 from solvers.dft.pseudo.gth import GTH
-from solvers.validate.peers.potentials import pspcod10
 from solvers.validate.peers.potential_files import linear_mesh, logarithmic_mesh, on_mesh, psp8_text, upf1_text, upf2_text, with_density
+from solvers.validate.peers.potentials import pspcod10
 
 Q = torch.linspace(0.0, 25.0, 173, dtype=torch.float64)
 SILICON = library.entry("Si", "PBE")

@@ -95,6 +95,7 @@ def test_verify_and_use_notice_every_change(own_folder):
     (own_folder / "manifest.json").write_text('{"schema": 7}')
     with pytest.raises(ReadError, match="not a manifest of potentials"):
         folder.rows()
+    assert library.entry("Si", "PBE").plain and library.entry("Mg", "PBE", "GTH-PBE-q2").charge == 2  # the table needs no manifest
 
 
 def test_files_without_a_hint_are_scanned_once(monkeypatch):

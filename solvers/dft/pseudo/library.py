@@ -55,32 +55,45 @@ def entry(symbol: str, xc: str, selector: str = "gth") -> Entry:
     """
     if files.is_path(selector):
         return _in_file(symbol, selector)
-    if selector.lower() != "gth" and (own := folder.find(symbol, selector)) is not None:
+    if selector.lower() != "gth":
+        return _named(symbol, made_for(xc), selector)
+    xc = made_for(xc)
+    of_element = _of_element(symbol)
+    candidates = [item for item in of_element if item.xc == xc and item.plain]
+    if candidates:
+        return candidates[0]
+    named = [item.name for item in of_element if item.xc == xc]
+    if named:
+        raise MissingError(f"{symbol} has no default GTH potential for {xc}.",
+                           hint=f"Choose one by name: pseudos = {symbol}={named[0]} (there are: {', '.join(named)}).")
+    others = ", ".join(item.name for item in of_element)
+    raise MissingError(f"{symbol} has no GTH potential for {xc}.",
+                       hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
+
+
+def _named(symbol: str, xc: str, selector: str) -> Entry:
+    """The table's entry of that name or alias, else the user's of that name or set."""
+    for item in entries(symbol):
+        if selector.lower() in (name.lower() for name in (item.name, *item.aliases)) and (item.xc == xc or selector.lower() == item.name.lower()):
+            return item
+    own = folder.find(symbol, selector)
+    if own is not None:
         return own
     if selector in folder.sets():
         raise MissingError(f"The set {selector!r} has no potential of {symbol}.",
                            hint=f"It has {', '.join(sorted({item.symbol for item in folder.entries(collection=selector)}))}. Choose one by name for {symbol}.")
-    xc = made_for(xc)
-    of_element = entries(symbol)
-    if not of_element:
+    there = [item.selector for item in (*_of_element(symbol), *folder.entries(symbol))]
+    raise MissingError(f"{symbol} has no potential named {selector!r}.", hint=f"There are: {', '.join(there)}.")
+
+
+def _of_element(symbol: str) -> tuple[GTHEntry, ...]:
+    """The table's entries of an element; MissingError with the nearest element when there are none."""
+    found = entries(symbol)
+    if not found:
         near = difflib.get_close_matches(symbol, {item.symbol for item in entries()}, 1, 0.5)
         raise MissingError(f"There is no potential for element {symbol!r}.",
                            hint=(f"Did you mean {near[0]!r}? " if near else "") + "The GTH table covers H to Lr without Fr and Ra.")
-    if selector.lower() == "gth":
-        candidates = [item for item in of_element if item.xc == xc and item.plain]
-        if candidates:
-            return candidates[0]
-        named = [item.name for item in of_element if item.xc == xc]
-        if named:
-            raise MissingError(f"{symbol} has no default GTH potential for {xc}.",
-                               hint=f"Choose one by name: pseudos = {symbol}={named[0]} (there are: {', '.join(named)}).")
-        others = ", ".join(item.name for item in of_element)
-        raise MissingError(f"{symbol} has no GTH potential for {xc}.",
-                           hint=f"There are: {others}. Choose one by name if a potential of another functional is acceptable.")
-    for item in of_element:
-        if selector.lower() in (name.lower() for name in (item.name, *item.aliases)) and (item.xc == xc or selector.lower() == item.name.lower()):
-            return item
-    raise MissingError(f"{symbol} has no potential named {selector!r}.", hint=f"There are: {', '.join(item.name for item in of_element)}.")
+    return found
 
 
 def _in_file(symbol: str, path: str) -> Entry:
