@@ -7,12 +7,12 @@ import re
 import numpy as np
 import pyqtgraph
 from PySide6.QtCore import QPoint, QPointF, Qt, Signal
-from PySide6.QtGui import QImage, QPainter, QPen
+from PySide6.QtGui import QImage, QPainter, QPen, QTransform
 from PySide6.QtWidgets import QWidget
 
 from . import looks
-from .spectra import SPINS, Bands, Density
-from .theme import Theme
+from .spectra import SPINS, Bands, Density, Image, Profile
+from .theme import Theme, style_plot
 from .translate import tr
 
 _SHARE = (3, 1)  # widths of bands and density of states
@@ -251,6 +251,75 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
         """No crosshair without a mouse."""
         super().leaveEvent(event)
         self.hide_crosshair()
+
+
+class LatticeImage(pyqtgraph.GraphicsLayoutWidget):
+    """A periodic picture on a lattice that need not be rectangular, with its colour bar; repeated so that the pattern is seen."""
+
+    def __init__(self, parent: QWidget | None = None):
+        super().__init__(parent)
+        self.setAccessibleName(tr("Tunnelling image"))
+        self.plot = self.addPlot(row=0, col=0)
+        self.plot.setMenuEnabled(False)
+        self.plot.hideButtons()
+        self.plot.setAspectLocked(True)
+        self.bar = pyqtgraph.ColorBarItem(interactive=False, width=14, colorMap=pyqtgraph.colormap.get("viridis"))
+        self.addItem(self.bar, row=0, col=1)
+        self.image: Image | None = None
+
+    def show_image(self, image: Image) -> None:
+        """Draw `image`, as many times along each vector as makes it about square."""
+        self.image = image
+        self.draw()
+
+    def draw(self) -> None:
+        """Draw again, in the present theme."""
+        if self.image is None:
+            return
+        theme, image = looks.current(), self.image
+        self.setBackground(theme.plot_background)
+        self.plot.clear()
+        for side in ("left", "bottom"):
+            axis = self.plot.getAxis(side)
+            axis.enableAutoSIPrefix(False)
+            axis.setPen(theme.plot_text)
+            axis.setTextPen(theme.plot_text)
+            self.plot.setLabel(side, "Å", color=theme.plot_text)
+        longest = float(np.linalg.norm(image.cell, axis=1).max())
+        repeat = [max(1, round(2.0 * longest / float(np.linalg.norm(vector)))) for vector in image.cell]
+        values = np.tile(image.values, repeat)
+        low, high = float(image.values.min()), float(image.values.max())
+        item = pyqtgraph.ImageItem(values, levels=(low, high if high > low else low + 1.0))
+        step = image.cell / np.array(image.values.shape)[:, None]
+        item.setTransform(QTransform(step[0, 0], step[0, 1], step[1, 0], step[1, 1], 0.0, 0.0))
+        self.bar.setImageItem(item)
+        self.bar.setLevels((low, high if high > low else low + 1.0))
+        self.plot.setTitle(f"{image.name} / {image.unit}", color=theme.plot_text, size="9pt")
+        self.bar.axis.enableAutoSIPrefix(False)
+        self.bar.axis.setPen(theme.plot_text)
+        self.bar.axis.setTextPen(theme.plot_text)
+        self.plot.addItem(item)
+        corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ image.cell
+        self.plot.plot(corners[:, 0], corners[:, 1], pen=pyqtgraph.mkPen(theme.plot_background, width=1.2))
+        self.plot.autoRange()
+
+
+def draw_profile(plot: pyqtgraph.PlotWidget, profile: Profile) -> None:
+    """The potential across a slab with Fermi energy and vacuum levels."""
+    theme = looks.current()
+    plot.clear()
+    style_plot(plot, theme)
+    plot.plot(profile.positions, profile.potential, pen=pyqtgraph.mkPen(theme.plot_lines[0], width=1.2))
+    plot.plot(profile.positions, profile.smoothed, pen=pyqtgraph.mkPen(theme.plot_lines[1], width=2))
+    marks = [(profile.fermi, "E_F", theme.warning)] + [
+        (level, tr("vacuum, work function {work:.3f} eV", work=work), theme.good) for level, work in zip(profile.vacuum, profile.work, strict=False)
+    ]
+    for place, (level, words, colour) in enumerate(marks):
+        options = {"color": colour, "position": (0.05, 0.95, 0.5)[place % 3], "anchors": [(0 if place == 0 else 1, 1)] * 2}
+        plot.addItem(pyqtgraph.InfiniteLine(level, angle=0, pen=pyqtgraph.mkPen(colour, style=Qt.PenStyle.DashLine), label=words, labelOpts=options))
+    plot.setLabel("left", tr("Potential of an electron / eV"), color=theme.plot_text)
+    plot.setLabel("bottom", tr("Position across the slab / Å"), color=theme.plot_text)
+    plot.enableAutoRange()
 
 
 def html(text: str) -> str:

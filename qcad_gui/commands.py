@@ -587,6 +587,16 @@ COMMANDS: tuple[Command, ...] = (
         has_structure,
     ),
     Command(
+        "calculate.train",
+        mark("Train a force field…"),
+        "calculate",
+        _dialog("training"),
+        "",
+        mark("Fit a fast force field to labelled frames of the project or of a file"),
+        "model",
+        writable,
+    ),
+    Command(
         "calculate.potentials",
         mark("Potentials…"),
         "calculate",
@@ -596,6 +606,16 @@ COMMANDS: tuple[Command, ...] = (
         "element",
         has_structure,
         separate=True,
+    ),
+    Command(
+        "calculate.convergence",
+        mark("Convergence assistant…"),
+        "calculate",
+        lambda window: window.open_editor("convergence"),
+        "",
+        mark("Find the cutoff and the k-points that a wanted error needs"),
+        "chart",
+        has_structure,
     ),
     Command(
         "calculate.moments",

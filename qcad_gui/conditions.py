@@ -85,7 +85,7 @@ def has_material(session: Session) -> bool:
 
 
 #: tasks whose results hold fields
-FIELD_TASKS = ("scf", "elf", "stm", "relax", "workfunction")
+FIELD_TASKS = ("scf", "field", "stm", "relax", "workfunction")
 
 
 def field_sources(session: Session) -> list[str]:

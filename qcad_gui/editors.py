@@ -9,6 +9,7 @@ from .translate import mark, tr
 
 #: parameter -> the dialog that fills it, and what its button says
 DIALOGS: dict[str, tuple[str, str]] = {
+    "cutoff": ("convergence", mark("Find the cutoff and the k-points that a wanted error needs")),
     "pseudos": ("potentials", mark("Choose the potentials of the elements in a table")),
     "kpts": ("kmesh", mark("Choose the k-points and see them in the Brillouin zone")),
     "magmoms": ("moments", mark("Set the starting moments atom by atom or by element")),

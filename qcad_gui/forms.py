@@ -11,7 +11,7 @@ from dataclasses import MISSING
 from typing import Any
 
 from PySide6.QtCore import QSignalBlocker, Qt, Signal
-from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QCheckBox, QComboBox, QGridLayout, QHBoxLayout, QLabel, QLineEdit, QPushButton, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from solvers.core.errors import QcadError, SetupError
 from solvers.core.params import ParamInfo, describe, from_dict
@@ -263,12 +263,14 @@ class ParamsForm(QWidget):
         field.widget.setMinimumWidth(max(90, field.widget.minimumSizeHint().width()) if info.name in editors.INLINE else 90)
         grid.addWidget(label, row, 0)
         grid.addWidget(field.widget, row, 1)
+        beside = QHBoxLayout()
+        beside.setSpacing(4)
         if self._dialogs and info.name in editors.DIALOGS:
-            grid.addWidget(self._dialog_button(info.name), row, 2)
-        else:
-            unit = QLabel(info.unit, self)
-            unit.setProperty("role", "muted")
-            grid.addWidget(unit, row, 2)
+            beside.addWidget(self._dialog_button(info.name))
+        unit = QLabel(info.unit, self)
+        unit.setProperty("role", "muted")
+        beside.addWidget(unit, 1)
+        grid.addLayout(beside, row, 2)
         grid.addWidget(error, row + 1, 1, 1, 2)
         self.fields[info.name] = field
         self._errors[info.name] = error

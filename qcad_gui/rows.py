@@ -63,6 +63,18 @@ _HIDDEN = (
     "heat_capacity",
     "force_constants",
     "primitive_cell",
+    "profile_positions",
+    "potential_profile",
+    "potential_smoothed",
+    "stm_image",
+    "ladder_stages",
+    "ladder_cutoffs",
+    "ladder_meshes",
+    "ladder_widths",
+    "ladder_forces",
+    "ladder_seconds",
+    "ladder_energies",
+    "ladder_pressures",
     "primitive_numbers",
 )
 MANY = 400  # components shown of one array; the CSV has all of them

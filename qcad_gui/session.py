@@ -465,13 +465,20 @@ class Session(QObject):
             else ""
         )
 
-    def start_job(self, spec: JobSpec) -> None:
-        """Start a job; when it has ended its result becomes part of the project."""
+    def start_job(self, spec: JobSpec, done: Callable[[str], None] | None = None) -> None:
+        """Start a job; when it has ended its result becomes part of the project. `done(job id)` is called as soon as it has an id."""
         self.require_writable()
         calculator = spec.inputs.get("calculator")
         extra = f", 'calculator': CalculatorSpec({calculator.name!r}, {dict(calculator.params)!r})" if calculator is not None else ""
-        self.echo(f"job = JobManager('jobs').start(JobSpec({spec.task!r}, {dict(spec.params)!r}, {{'structure': Structure.from_atoms(atoms){extra}}}))")
-        self.jobs.start(spec, done=self.outcome.started)
+        inputs = f"{{'structure': Structure.from_atoms(atoms){extra}}}" if "structure" in spec.inputs else "{'train': frames, 'test': held_out}"
+        self.echo(f"job = JobManager('jobs').start(JobSpec({spec.task!r}, {dict(spec.params)!r}, {inputs}))")
+
+        def started(job_id: str) -> None:
+            self.outcome.started(job_id)
+            if done is not None:
+                done(job_id)
+
+        self.jobs.start(spec, done=started)
 
     def close(self) -> None:
         """Write what is to be written, stop watching, end the threads. Running jobs go on."""

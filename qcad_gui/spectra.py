@@ -91,6 +91,28 @@ class Thermal:
     n_atoms: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Profile:
+    """Positions (P,) Å across a slab, the mean potential (P,) eV and its running mean; fermi and vacuum levels in eV, work functions as sentences."""
+
+    positions: np.ndarray
+    potential: np.ndarray
+    smoothed: np.ndarray
+    fermi: float
+    vacuum: tuple[float, ...]
+    work: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """values (n1, n2) on the points of a lateral cell (2, 2) Å of rows in the plane; unit and name."""
+
+    values: np.ndarray
+    cell: np.ndarray
+    unit: str
+    name: str
+
+
 def pretty(name: str) -> str:
     """ "W_2" -> "W₂", "GAMMA" -> "Γ"."""
     head, _, tail = name.partition("_")
@@ -158,6 +180,36 @@ def phonons_of(result: Result) -> tuple[Bands, Density, Thermal] | None:
     return bands, density, heat
 
 
+def profile_of(result: Result) -> Profile | None:
+    """The potential across a slab, None when the result holds none."""
+    values = result.values
+    if "potential_profile" not in values:
+        return None
+    smoothed = values.get("potential_smoothed", values["potential_profile"])
+    levels, work = (tuple(map(float, np.ravel(values.get(name, ())))) for name in ("vacuum_levels", "work_functions"))
+    return Profile(
+        np.asarray(values["profile_positions"], float),
+        np.asarray(values["potential_profile"], float),
+        np.asarray(smoothed, float),
+        float(values["fermi_energy"]),
+        levels,
+        work,
+    )
+
+
+def image_of(result: Result) -> Image | None:
+    """The tunnelling image in a result, None when there is none. The lateral cell is turned so that its first vector lies along x."""
+    values = result.values
+    if "stm_image" not in values:
+        return None
+    first, second = np.asarray(values["stm_cell"], float)
+    length = float(np.linalg.norm(first))
+    along = float(second @ first) / length
+    cell = np.array([[length, 0.0], [along, float(np.sqrt(max(second @ second - along**2, 0.0)))]])
+    height = result.settings.get("mode") == "current"
+    return Image(np.asarray(values["stm_image"], float), cell, "Å" if height else "e/Å³", tr("Height of the tip") if height else tr("Density of states"))
+
+
 def _breaks(distance: np.ndarray, kpath: np.ndarray) -> tuple[int, ...]:
     """Where a new piece begins: the path stands still while k jumps."""
     jump = (np.abs(np.diff(distance)) < 1e-9) & (np.abs(np.diff(np.asarray(kpath), axis=0)).max(axis=1) > 1e-9)
@@ -215,3 +267,16 @@ def density_csv(density: Density, unit: str, title: str) -> str:
 def thermal_csv(heat: Thermal, title: str) -> str:
     """Thermal properties per primitive cell, eV and eV/K."""
     return table([("temperature_K", heat.temperatures), *heat.values.items()], [title, "per primitive cell, eV and eV/K"])
+
+
+def profile_csv(profile: Profile, title: str) -> str:
+    """The potential across a slab."""
+    columns = [("position_A", profile.positions), ("potential_eV", profile.potential), ("smoothed_eV", profile.smoothed)]
+    return table(columns, [title, f"fermi_energy_eV {profile.fermi!r}", "work_functions_eV " + " ".join(map(repr, profile.work))])
+
+
+def image_csv(image: Image, title: str) -> str:
+    """Every point of a tunnelling image with its place."""
+    n1, n2 = image.values.shape
+    share = np.stack(np.meshgrid(np.arange(n1) / n1, np.arange(n2) / n2, indexing="ij"), -1).reshape(-1, 2) @ image.cell
+    return table([("x_A", share[:, 0]), ("y_A", share[:, 1]), (f"value_{image.unit}", image.values.ravel())], [title, image.name])

@@ -5,6 +5,7 @@ A job belongs to its folder, not to this window: what runs goes on when the wind
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -25,11 +26,15 @@ from .dispatch import Dispatcher
 _STATUS_EVERY = 1.0  # s between two looks at processes; logs are looked at every time
 _LIST_EVERY = 2.0  # s between two looks for jobs that others made
 N_LINES = 400
+#: kinds of steps whose texts say what the calculation changed by itself
+_REMARKING = ("scf", "relax", "md", "elastic")
+_OPENING = re.compile(r"\d+ plane waves, ")
 
 
 @dataclass(frozen=True)
 class JobView:
-    """What the window knows of a job. columns: name -> values per step; steps: their numbers; lines: what the job said in words."""
+    """What the window knows of a job. columns: name -> values per step; steps: their numbers; lines: what the job said in words; remarks: (step, sentence)
+    about what it changed by itself on the way: another mixing, more bands, a rebuilt basis."""
 
     id: str
     title: str
@@ -40,6 +45,7 @@ class JobView:
     steps: np.ndarray = field(default_factory=lambda: np.zeros(0))
     columns: dict[str, np.ndarray] = field(default_factory=dict)
     lines: tuple[str, ...] = ()
+    remarks: tuple[tuple[int, str], ...] = ()
     seconds: float = 0.0
     path: Path = Path()
 
@@ -58,6 +64,7 @@ class _Followed:
         self.offset = 0
         self.rows: list[tuple[float, dict[str, float]]] = []
         self.lines: list[str] = []
+        self.remarks: list[tuple[int, str]] = []
         self.kind = ""
         self.first = self.last = 0.0
         self.status: Status | None = None
@@ -71,7 +78,7 @@ class _Followed:
             return False
         fresh = latest.number != self.attempt
         if fresh:
-            self.attempt, self.offset, self.ended, self.rows, self.first = latest.number, 0, False, [], 0.0
+            self.attempt, self.offset, self.ended, self.rows, self.remarks, self.first = latest.number, 0, False, [], [], 0.0
             for attempt, mark in self.folder.lineage():
                 if attempt.number != latest.number:
                     self._take([event for event in attempt.events() if event.kind == "step" and (mark is None or event.seq <= mark["seq"])])
@@ -96,6 +103,11 @@ class _Followed:
             text = event.data.get("text") or event.data.get("message")
             if text:
                 self.lines = [*self.lines[-N_LINES:], str(text)]
+                n = int(event.data.get("n", len(self.rows)))
+                # the first text of a cycle says what is calculated; progress of other tasks is no remark
+                if event.kind in ("warning", "note") or (event.kind == "step" and event.data.get("kind") in _REMARKING):
+                    said = [part for part in str(text).split("; ") if event.kind != "step" or not _OPENING.match(part)]
+                    self.remarks = [*self.remarks[-N_LINES:], *((n, part) for part in said)]
             if event.kind in ENDINGS:
                 self.ended = True
 
@@ -114,6 +126,7 @@ class _Followed:
             np.array([n for n, _ in self.rows]),
             columns,
             tuple(self.lines),
+            tuple(self.remarks),
             max(0.0, end - self.first) if self.first else 0.0,
             self.folder.path,
         )

@@ -48,6 +48,8 @@ DIALOGS: dict[str, str] = {
     "difference": "difference:DifferenceDialog",
     "export_film": "film:FilmDialog",
     "hubbard": "hubbard:HubbardDialog",
+    "convergence": "convergence:ConvergenceDialog",
+    "training": "training:TrainingDialog",
     "palette": "palette:Palette",
     "settings": "settings:SettingsDialog",
     "deck": "deck:DeckDialog",
@@ -64,7 +66,7 @@ _FLOATING = (900, 600)
 #: dialogs whose preview is in the scene
 _BESIDE = ("builder", "edit_atoms")
 #: tasks whose results are curves first of all
-_CURVES = ("bands", "dos", "phonons")
+_CURVES = ("bands", "dos", "phonons", "stm", "workfunction")
 #: what stands beside the icon in the toolbar
 _SHORT = {
     "file.open": mark("Open"),
@@ -449,6 +451,8 @@ class MainWindow(QMainWindow):
             self.panels["results"].export_csv()
         elif what == "deck":
             self.open_dialog("deck")
+        elif what == "model":
+            self.panels["results"].save_model()
         elif what == "plots":
             self.float_panel("plots")
         elif what == "structure":

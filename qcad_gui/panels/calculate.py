@@ -33,7 +33,9 @@ TASKS = {
     "phonons": mark("Phonons"),
     "converge": mark("Convergence of cutoff and k-points"),
     "dielectric": mark("Dielectric tensor and Born charges"),
-    "elf": mark("Electron localisation"),
+    "field": mark("Field in space (ELF, spin, bands …)"),
+    "charges": mark("Charges of atoms"),
+    "hubbard": mark("Hubbard U by linear response"),
     "stm": mark("Scanning-tunnelling picture"),
     "workfunction": mark("Work function"),
 }
@@ -63,6 +65,8 @@ class CalculatePanel(Panel):
         self.task = QComboBox(self)
         self.task.setToolTip(tr("What to calculate"))
         self.task.setAccessibleName(tr("Task"))
+        self.task.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+        self.task.setMinimumContentsLength(12)
         for name, task in tasks.TASKS.items():
             if set(task.inputs) <= {"structure", "calculator"}:
                 self.task.addItem(task_title(name), name)

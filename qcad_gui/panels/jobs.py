@@ -193,7 +193,7 @@ class JobsPanel(Panel):
         self.folder.setEnabled(view is not None)
         for button in (self.cancel, self.resume, self.show_result, self.folder):
             button.setVisible(bool(self.session.jobs.views))
-        self.note.setText(view.status.message if view is not None else "")
+        self.note.setText("\n".join(filter(None, (view.status.message, remark_text(view, 2)))) if view is not None else "")
         self.note.setVisible(bool(self.note.text()))
 
     def _columns(self) -> None:
@@ -270,6 +270,13 @@ class JobsPanel(Panel):
         view = self.session.jobs.views.get(self.chosen)
         if view is not None:
             QDesktopServices.openUrl(QUrl.fromLocalFile(str(view.path)))
+
+
+def remark_text(view: JobView, most: int) -> str:
+    """The last sentences about what the calculation changed by itself, with their step."""
+    shown = [tr("Step {n}: {what}", n=n, what=text) for n, text in view.remarks[-most:]]
+    more = len(view.remarks) - len(shown)
+    return "\n".join([*([tr("{n} more before, see the log", n=more)] if more > 0 else []), *shown])
 
 
 def unit_of(name: str) -> str:

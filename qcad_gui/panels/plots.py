@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QMenu, QPushB
 from solvers.core.job import Result
 
 from .. import looks, messages, spectra, theme
-from ..charts import SpectrumView, html, picture
+from ..charts import LatticeImage, SpectrumView, draw_profile, html, picture
 from ..looks import set_icon
 from ..session import Session
 from ..translate import mark, tr
@@ -33,6 +33,8 @@ class PlotsPanel(Panel):
         self.bands: spectra.Bands | None = None
         self.density: spectra.Density | None = None
         self.heat: spectra.Thermal | None = None
+        self.profile: spectra.Profile | None = None
+        self.image: spectra.Image | None = None
         self._of = ""  # what the window of energies was chosen for
         self.zero = self._box(tr("Zero of energy"), tr("What stands at zero on the energy axis"))
         self.beside = self._box(tr("Beside it"), tr("Another result of the same structure on the same energy axis"))
@@ -63,11 +65,14 @@ class PlotsPanel(Panel):
         self.heat_plot.setAccessibleName(tr("Thermal property"))
         self.heat_plot.getAxis("left").enableAutoSIPrefix(False)
         self.heat_plot.setMinimumWidth(120)
+        self.lattice = LatticeImage(self)
         self.splitter = QSplitter(Qt.Orientation.Horizontal, self)
         self.splitter.addWidget(self.view)
+        self.splitter.addWidget(self.lattice)
         self.splitter.addWidget(self.heat_plot)
         self.splitter.setStretchFactor(0, 3)
-        self.splitter.setStretchFactor(1, 2)
+        self.splitter.setStretchFactor(1, 3)
+        self.splitter.setStretchFactor(2, 2)
         self.splitter.setChildrenCollapsible(False)
         self.words = looks.label("", "muted", self, selectable=True)
         self.words.setMinimumWidth(50)
@@ -110,6 +115,8 @@ class PlotsPanel(Panel):
         """The curves of the current result and of what stands beside it."""
         result = self.session.outcome.result()
         self.bands = self.density = self.heat = None
+        self.profile = spectra.profile_of(result) if result is not None else None
+        self.image = spectra.image_of(result) if result is not None else None
         vibrations = spectra.phonons_of(result) if result is not None else None
         others: list[tuple[str, str]] = []
         if vibrations is not None:
@@ -124,10 +131,14 @@ class PlotsPanel(Panel):
             self.bands = self.bands if self.bands is not None else spectra.bands_of(other)
             self.density = self.density if self.density is not None else spectra.density_of(other)
         something = self.bands is not None or self.density is not None
-        self.empty.setVisible(not something)
-        for widget in (self.splitter, self.words, self.fit, self.save, self.csv, self.large):
+        anything = something or self.profile is not None or self.image is not None
+        self.empty.setVisible(not anything)
+        for widget in (self.splitter, self.save, self.csv, self.large):
+            widget.setVisible(anything)
+        for widget in (self.view, self.words, self.fit):
             widget.setVisible(something)
-        self.heat_plot.setVisible(self.heat is not None)
+        self.lattice.setVisible(self.image is not None)
+        self.heat_plot.setVisible(self.heat is not None or self.profile is not None)
         self.zero.setVisible(something and self.heat is None)
         self.unit.setVisible(self.heat is not None)
         self.quantity.setVisible(self.heat is not None)
@@ -137,7 +148,15 @@ class PlotsPanel(Panel):
             self._offer_zeros()
             self._offer_parts()
             self._redraw()
-            self._draw_heat()
+        self._draw_rest()
+
+    def _draw_rest(self) -> None:
+        """What has no energy axis: heat, the potential across a slab, a tunnelling image."""
+        self._draw_heat()
+        if self.profile is not None:
+            draw_profile(self.heat_plot, self.profile)
+        if self.image is not None:
+            self.lattice.show_image(self.image)
 
     def _others(self, task: str) -> list[tuple[str, str]]:
         """(job, name) of finished runs of `task` that started from the same structure, newest first."""
@@ -263,11 +282,10 @@ class PlotsPanel(Panel):
         """Colours of plots and icons."""
         for button in (self.fit, self.save, self.csv, self.large):
             set_icon(button, button.property("icon_name"))
+        self.view.setBackground(looks.current().plot_background)
         if self._reference is not None:
             self.view.draw()
-            self._draw_heat()
-        else:
-            self.view.setBackground(looks.current().plot_background)
+        self._draw_rest()
         super().theme_changed()
 
     # ---- files -------------------------------------------------------------------------------------------------------------------
@@ -298,6 +316,8 @@ class PlotsPanel(Panel):
             "bands": spectra.bands_csv(self.bands, unit, title) if self.bands is not None else "",
             "dos": spectra.density_csv(self.density, unit, title) if self.density is not None else "",
             "thermal": spectra.thermal_csv(self.heat, title) if self.heat is not None else "",
+            "potential": spectra.profile_csv(self.profile, title) if self.profile is not None else "",
+            "image": spectra.image_csv(self.image, title) if self.image is not None else "",
         }
         texts = {name: text for name, text in texts.items() if text}
         place = Path(path)

@@ -24,6 +24,8 @@ from ..session import Session
 from ..translate import mark, tr
 from .base import Panel
 
+_MODEL = "model.qff"
+_REMARKS = 3  # sentences shown; all of them stand in the tooltip
 _HEAD = (mark("Quantity"), mark("Value"), mark("± 95 %"), mark("Unit"), mark("Meaning"))
 
 
@@ -35,6 +37,7 @@ class ResultsPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(session, parent)
         self.verdict: QLabel = looks.label("", parent=self, wrap=True, selectable=True)
+        self.remarks: QLabel = looks.label("", "muted", self, wrap=True, selectable=True)
         self.tree = QTreeWidget(self)
         self.tree.setHeaderLabels([tr(text) for text in _HEAD])
         self.tree.setAccessibleName(tr("Results"))
@@ -62,6 +65,7 @@ class ResultsPanel(Panel):
             ("field", tr("Show density"), tr("Draw the electron density as an isosurface"), "field"),
             ("surface", tr("Young's modulus surface"), tr("Show the stiffness in every direction"), "surface"),
             ("deck", tr("Material deck…"), tr("Write the material for CalculiX or Abaqus"), "deck"),
+            ("model", tr("Save model…"), tr("Write the trained force field to a file; Calculate takes it as calculator mlff"), "model"),
             ("csv", tr("Export CSV…"), tr("Every number with its unit, error and run"), "table"),
         ):
             button = QPushButton(text, self)
@@ -74,6 +78,7 @@ class ResultsPanel(Panel):
         row.addStretch(1)
         column = QVBoxLayout(self)
         column.addWidget(self.verdict)
+        column.addWidget(self.remarks)
         column.addWidget(self.empty, 1)
         column.addWidget(self.splitter, 1)
         column.addLayout(row)
@@ -103,6 +108,7 @@ class ResultsPanel(Panel):
             "field": result is not None and bool(result.fields),
             "surface": material is not None,
             "deck": material is not None,
+            "model": result is not None and _MODEL in result.files,
             "csv": result is not None,
         }
         for what, button in self.buttons.items():
@@ -129,6 +135,12 @@ class ResultsPanel(Panel):
                     tr("This calculation has no result: {why}", why=view.status.message) if view.status.message else tr("This calculation has no result yet.")
                 )
                 role = "muted" if view.status.active else "warning"
+        view = self.session.jobs.views.get(self.session.outcome.job())
+        remarks = [tr("Step {n}: {what}", n=n, what=text) for n, text in view.remarks] if view is not None and result is not None else []
+        shown = remarks[:_REMARKS] + ([tr("{n} more, see the log under Jobs", n=len(remarks) - _REMARKS)] if len(remarks) > _REMARKS else [])
+        self.remarks.setText(tr("What the calculation changed by itself:") + "\n" + "\n".join(shown) if shown else "")
+        self.remarks.setToolTip("\n".join(remarks))
+        self.remarks.setVisible(bool(shown))
         looks.set_property(self.verdict, "role", role)
         self.verdict.setText("\n".join(lines))
         self.verdict.setVisible(bool(lines))
@@ -155,6 +167,16 @@ class ResultsPanel(Panel):
         node = self.session.node()
         text = to_csv(result, job=job_id, title=node.name if node is not None else "")
         self.session.keeper.write_file(path, text)
+
+    def save_model(self, path: str = "") -> None:
+        """Ask for a file (unless given) and write the trained force field of the current result to it."""
+        result = self.session.outcome.result()
+        if result is None or _MODEL not in result.files:
+            return
+        if not path:
+            path, _ = QFileDialog.getSaveFileName(self, tr("Save model"), _MODEL, tr("Force fields") + " (*.qff)")
+        if path:
+            self.session.keeper.write_file(path, result.files[_MODEL])
 
     def theme_changed(self) -> None:
         """Icons in the theme's colours."""

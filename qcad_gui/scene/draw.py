@@ -587,7 +587,8 @@ class Drawing:
                 high = max(-low, high)
                 low = -high
             self.cut.set(points, triangles, colours=map_colours(numbers, name, low, high), lit=False)
-            self.bar.set(name, low, high, f"{self.field.name}, {self.field.unit}", rgb(self.theme.view_text), 13)
+            title = self.field.name if self.field.unit == "1" else f"{self.field.name}, {self.field.unit}"
+            self.bar.set(name, low, high, title, rgb(self.theme.view_text), 13)
         elif self.style.colour_by == "element" and self._surface is None:
             self.bar.hide()
 

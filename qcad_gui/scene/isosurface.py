@@ -11,6 +11,7 @@ from solvers.core.fields import GridField
 
 from .shapes import vtk_array
 
+_LOCALISED = 0.8  # of the electron localisation function: bonds and lone pairs
 Mesh = tuple[np.ndarray, np.ndarray, np.ndarray]
 
 
@@ -21,7 +22,9 @@ def closed_values(field: GridField, spin: int | None = None) -> np.ndarray:
 
 
 def default_level(field: GridField) -> float:
-    """Mean plus twice the standard deviation of |field|: shows the bulk of a density without a search by hand."""
+    """Mean plus twice the standard deviation of |field|: shows the bulk of a density without a search by hand; 0.8 for a localisation function."""
+    if field.unit == "1" and field.values.min() >= 0.0 and field.values.max() <= 1.0 + 1e-6:  # a localisation function
+        return _LOCALISED if field.values.max() > _LOCALISED else 0.5 * float(field.values.max())
     size = np.abs(field.values.sum(axis=0))
     level = float(size.mean() + 2.0 * size.std())
     return level if level < float(size.max()) else 0.5 * float(size.max())

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import textwrap
+
 from vtkmodules.vtkCommonCore import vtkLookupTable
 from vtkmodules.vtkRenderingAnnotation import vtkScalarBarActor
 
 from .shapes import Colour
 from .styles import lookup_table
+
+_LINE = 20  # letters of a title that fit beside the right edge
 
 
 class ColourBar:
@@ -33,7 +37,8 @@ class ColourBar:
             table.SetTableValue(k, *map(float, row), 1.0)
         table.SetRange(low, high)
         self.actor.SetLookupTable(table)
-        self.actor.SetTitle(title.replace(", ", "\n"))
+        lines = [line for part in title.split(", ") for line in textwrap.wrap(part, _LINE, break_long_words=False)]
+        self.actor.SetTitle("\n".join(lines))
         self.actor.SetLabelFormat("{:.4g}")
         for text in (self.actor.GetTitleTextProperty(), self.actor.GetLabelTextProperty()):
             text.SetColor(*colour)

@@ -121,3 +121,23 @@ def test_estimates_speak_before_anything_runs(silicon, copper):
     with pytest.raises(QcadError):
         estimate(JobSpec("scf", {"cutoff": 200.0}, {"structure": silicon.with_(positions=np.zeros((2, 3)))}))
     assert "torch" not in sys.modules
+
+
+def test_what_a_calculation_changed_by_itself_is_told(session, tmp_path):
+    """Sentences of the cycle, with their step; what is calculated at all and the progress of other tasks are no such sentences."""
+    from qcad_gui.panels.jobs import remark_text
+    from qcad_gui.watching import JobView, _Followed
+    from solvers.core.job import Event
+    from solvers.core.jobfolder import Status
+
+    class Folder:
+        spec, id, path = None, "job", tmp_path
+
+    followed = _Followed(Folder())
+    def step(n, kind, text):
+        return Event(n, "step", float(n), {"kind": kind, "n": n, "values": {}, "text": text})
+    followed._take([step(1, "scf", "749 plane waves, 3 k-points; mixing: Kerker (metal)"), step(2, "bands", "10 of 20 k-points"), step(3, "scf", ""),
+                    step(4, "scf", "2 bands added: the highest one was still partly filled")])
+    assert followed.remarks == [(1, "mixing: Kerker (metal)"), (4, "2 bands added: the highest one was still partly filled")]
+    view = JobView("job", "Si", "scf", "", Status("running"), remarks=tuple(followed.remarks))
+    assert remark_text(view, 1) == "1 more before, see the log\nStep 4: 2 bands added: the highest one was still partly filled"

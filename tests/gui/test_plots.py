@@ -116,3 +116,22 @@ def test_plots_get_a_window_of_their_own_and_come_back(shown, window, qtbot):
     assert window.docks["plots"].isFloating() and shown.isVisible()
     window.run_command("results.plots")
     assert not window.docks["plots"].isFloating()
+
+
+def test_potential_and_tunnelling_image_of_a_slab(session, silicon, window, qtbot, tmp_path, calm):
+    root = session.add("structure", "slab", silicon)
+    z = np.linspace(0, 10, 20)
+    profile = {"potential_profile": np.sin(z), "profile_positions": z, "vacuum_levels": np.array([1.0, 1.2]), "work_functions": np.array([4.0, 4.2]),
+               "fermi_energy": -3.0}
+    node_of(session, Result(profile), "workfunction", "job-wf", root)
+    panel = window.panels["plots"]
+    qtbot.waitUntil(lambda: panel.profile is not None and panel.heat_plot.isVisible() and not panel.view.isVisible(), timeout=10_000)
+    image = {"stm_image": np.arange(12.0).reshape(3, 4), "stm_cell": np.array([[0.0, 3.0, 0.0], [2.5, 1.5, 0.0]])}
+    node_of(session, Result(image, settings={"mode": "height"}), "stm", "job-stm", root)
+    qtbot.waitUntil(lambda: panel.image is not None and panel.lattice.isVisible(), timeout=10_000)
+    cell = panel.image.cell
+    assert cell[0] == pytest.approx([3.0, 0.0]) and np.linalg.norm(cell[1]) == pytest.approx(np.hypot(2.5, 1.5)) and cell[1, 0] == pytest.approx(1.5)
+    panel.export_csv(str(tmp_path / "stm.csv"))
+    calm(session)
+    rows = [line for line in (tmp_path / "stm.csv").read_text().splitlines() if not line.startswith("#")]
+    assert len(rows) == 13 and float(rows[-1].split(",")[2]) == 11.0

@@ -155,3 +155,62 @@ def test_hubbard_offers_the_shells_of_the_potential(iron, session, qtbot, calm):
     dialog.boxes["Fe", "3d"].setValue(0.0)
     dialog.accept()
     assert session.draft.params().hubbard is None
+
+
+def test_the_convergence_assistant_follows_a_study_and_fills_the_form(window, session, silicon, qtbot, calm):
+    """The curves are the engine's errors; the proposal goes into the form."""
+    from qcad_gui import ladder
+    from solvers.core.job import Result
+    from solvers.dft.ladders import errors
+    session.add("structure", "Si2", silicon)
+    window.prepare("scf")
+    session.draft.write(cutoff=150.0, kpts="2x2x2")
+    dialog = press(qtbot, window, "cutoff")
+    assert not dialog.accept_button.isEnabled() and dialog.start.isEnabled()
+    dialog.form.write({"energy_error": 0.02})
+    spec = dialog.spec()
+    assert spec.task == "converge" and spec.params["cutoff"] == 150.0 and spec.params["kpts"] == "2x2x2" and spec.params["energy_error"] == 0.02
+    stage = np.array([0, 0, 0, 1, 1, 2])
+    columns = {"stage": stage, "cutoff": np.array([100.0, 120, 140, 100, 100, 140]), "n_mesh": np.array([1.0, 1, 1, 8, 27, 27]),
+               "seconds": np.arange(1.0, 7), "energy": np.array([-1.0, -1.5, -1.6, -2.0, -2.1, -2.7]), "pressure": np.zeros(6)}
+    live = ladder.of_steps(columns)
+    assert np.allclose(live.ladders["cutoff"].errors["energy"], errors(columns["energy"][:3])) and live.ladders["mesh"].names == ("8 k", "27 k")
+    names = np.array(["cutoff"] * 3 + ["mesh"] * 2 + ["check"])
+    values = {"ladder_stages": names, "ladder_cutoffs": columns["cutoff"], "ladder_meshes": np.array([[1, 1, 1]] * 3 + [[2, 2, 2], [3, 3, 3], [3, 3, 3]]),
+              "ladder_energies": columns["energy"], "ladder_pressures": columns["pressure"], "ladder_seconds": columns["seconds"],
+              "ladder_forces": np.zeros((6, 2, 3)), "proposed_errors": np.array([0.01, 0.0, 0.1]), "proposed_seconds": 3.0}
+    session.jobs.results["job"] = Result(values, settings={"proposed": {"cutoff": 140.0, "kpts": "3x3x3", "smearing": "fermi-dirac:0.05eV"}})
+    dialog.job = "job"
+    dialog.refresh()
+    assert dialog.study.ladders["mesh"].names == ("1×1×1", "2×2×2", "3×3×3") and "140 eV" in dialog.proposal.text()
+    assert len(dialog.plot.getPlotItem().listDataItems()) == 3, "two ladders and the proposal"
+    qtbot.mouseClick(dialog.accept_button, Qt.MouseButton.LeftButton)
+    params = session.draft.params()
+    assert params.cutoff == 140.0 and params.kpts.size == (3, 3, 3)
+
+
+def test_training_takes_frames_of_the_project_and_says_what_is_wrong_with_others(window, session, copper, qtbot, tmp_path):
+    from ase.calculators.emt import EMT
+    from ase.io import write
+
+    from solvers.core.trajectory import Trajectory
+    frames = []
+    for k in range(12):
+        atoms = copper.to_atoms()
+        atoms.rattle(0.05, seed=k)
+        atoms.calc = EMT()
+        atoms.get_forces()
+        frames.append(atoms)
+    session.add("trajectory", "frames", Trajectory.from_frames(frames))
+    dialog = window.open_dialog("training")
+    assert not dialog.accept_button.isEnabled() and dialog.problem.text()
+    dialog.source.setCurrentIndex(1)
+    qtbot.waitUntil(lambda: dialog.accept_button.isEnabled(), timeout=20_000)
+    spec = dialog.spec()
+    assert len(spec.inputs["train"]) == 11 and len(spec.inputs["test"]) == 1 and "ref_energy" in spec.inputs["train"][0].info
+    write(tmp_path / "bare.xyz", copper.to_atoms())
+    dialog.source.setCurrentIndex(0)
+    dialog.paths["train"].setText(str(tmp_path / "bare.xyz"))
+    dialog.read()
+    qtbot.waitUntil(lambda: "no energy" in dialog.problem.text(), timeout=20_000)
+    assert not dialog.accept_button.isEnabled()
