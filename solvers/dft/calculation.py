@@ -40,8 +40,8 @@ from .xc import functional
 _CARRIED = 1e-5
 
 
-def build(plan: Plan, workers: Workers) -> Problem:
-    """The discretised problem of a plan."""
+def build(plan: Plan, workers: Workers, exchange: bool = True) -> Problem:
+    """The discretised problem of a plan; exchange: with the exact exchange of a hybrid."""
     numbers = np.asarray(plan.structure.numbers)
     symbols = np.array(plan.structure.symbols)
     species = tuple(Species(library.live(entry), np.flatnonzero(symbols == symbol)) for symbol, entry in plan.entries.items())
@@ -49,9 +49,12 @@ def build(plan: Plan, workers: Workers) -> Problem:
     model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV,
                   plan.n_spin, plan.moments, plan.total_moment, plan.params.charge)
     device = machine.resolve(plan.params.device)
-    basis = Basis(plan.cell, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
+    reference = plan.cell if plan.sphere_cell is None else plan.sphere_cell
+    basis = Basis(reference, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
+    if plan.sphere_cell is not None:
+        basis = basis.strained(plan.cell)
     problem = Problem(model, basis, workers, plan.group)
-    add_terms(problem, plan)
+    add_terms(problem, plan, exchange)
     return problem
 
 

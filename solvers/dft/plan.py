@@ -52,6 +52,7 @@ class Plan:
     n_spin: int = 1
     moments: np.ndarray | None = None  # starting moments (N,) in µB
     total_moment: float | None = None
+    sphere_cell: np.ndarray | None = None  # cell (rows, bohr) whose cutoff spheres give the integer plane waves; None: this one
 
     @property
     def n_plane_waves(self) -> int:
