@@ -25,7 +25,7 @@ def test_proposal_holds_its_error_and_can_be_used():
     result = run(bulk("Si"))
     v, proposed = result.values, result.settings["proposed"]
     assert set(v["ladder_stages"]) == {"cutoff", "mesh", "check"} and len(v["ladder_cutoffs"]) >= 6
-    assert (v["proposed_errors"] >= 0).all() and v["proposed_errors"][0] <= 2 * 0.06
+    assert (v["proposed_errors"] >= 0).all() and v["proposed_errors"][0] <= 0.06
     assert any("forces zero" in warning for warning in result.warnings)
     assert np.diff(v["ladder_cutoffs"][v["ladder_stages"] == "cutoff"]).min() > 0
     assert v["ladder_seconds"].min() > 0
