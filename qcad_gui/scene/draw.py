@@ -36,6 +36,9 @@ FORCE_NOISE = 1e-6
 #: µB; below this every moment is rounding
 MOMENT_NOISE = 1e-4
 _FACE_LIMIT = 20_000  # atoms; above, nobody sees which ones stand on a face
+#: what a picture off screen takes over
+_COPIED = ("structure", "selection", "forces", "velocities", "moments", "preview", "measurements",
+           "field", "level", "opacity", "surfaces", "_positions", "_cell", "_slice", "_surface")
 _TRIAD_SIZE = 124  # device-independent pixels
 
 
@@ -305,23 +308,7 @@ class Drawing:
 
     def copy_from(self, other: Drawing) -> None:
         """Draw what `other` draws, from the same camera; used for pictures off screen."""
-        for name in (
-            "structure",
-            "selection",
-            "forces",
-            "velocities",
-            "moments",
-            "preview",
-            "measurements",
-            "field",
-            "level",
-            "opacity",
-            "surfaces",
-            "_positions",
-            "_cell",
-            "_slice",
-            "_surface",
-        ):
+        for name in _COPIED:
             setattr(self, name, getattr(other, name))
         self.theme, self.style = other.theme, other.style
         self._draw_everything()
