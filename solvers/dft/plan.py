@@ -130,6 +130,9 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
         dispersion.check(params.dispersion, params.xc)
     magnetism, total_moment = _magnetism(structure, params, entries, charges, n_electrons)
     warnings += magnetism.notes
+    open_shells = [f"{symbol}-{label}" for symbol, label, U in (params.hubbard.values if params.hubbard is not None else ()) if label[-1] in "df" and U]
+    if open_shells and magnetism.n_spin == 1:
+        warnings.append(f"U acts on {', '.join(open_shells)} without spin polarisation, where it mostly opens no gap: give magmoms, or spin = collinear.")
     if not structure.pbc.all():
         warnings.append("Plane waves are periodic along all three cell vectors; periodic images interact across the vacuum of this structure.")
     size, shift = params.kpts.mesh(structure.cell)
