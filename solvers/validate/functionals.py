@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import re
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +18,7 @@ from solvers.core.units import BOHR_ANGSTROM, HARTREE_PER_BOHR3_GPA
 
 from .cases.dft import FORCE, Case, _fcc, _strained
 from .dft import derivative_rows, energy_rows, moment_rows, ours, without_mean
-from .peers import abinit, espresso, potentials, store
+from .peers import abinit, espresso, store
 from .report import Row, compare
 
 DISPERSION_ENERGY = 2e-8  # Ha/atom
@@ -49,18 +45,9 @@ KINDS = {"d3bj": False, "d3bj-abc": True}
 
 def dispersion_of_peer(three_bodies: bool | None) -> dict[str, Any]:
     """Energy (Ha), forces (N, 3) Ha/bohr and stress (3, 3) GPa of `pw.x` for the molecule, without D3 (None) or with it."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        files = {symbol: potentials.write(MOLECULE, symbol, folder, "gth") for symbol in MOLECULE.symbols}
-        text = espresso.input_text(MOLECULE, files)
-        if three_bodies is not None:
-            text = text.replace("ibrav = 0", f"ibrav = 0\nvdw_corr = 'grimme-d3', dftd3_version = 4, dftd3_threebody = .{str(three_bodies).lower()}.")
-        (folder / "run.in").write_text(text)
-        done = subprocess.run(["pw.x", "-in", "run.in"], cwd=folder, capture_output=True, text=True, check=False, timeout=600, env=espresso._environment())
-    found = espresso.parse(done.stdout, len(MOLECULE.symbols))
-    lines = re.search(r"total   stress.*\n((?:.*\n){3})", done.stdout)[1].strip().splitlines()
-    pressure = np.array([[float(word) for word in line.split()[:3]] for line in lines])  # Ry/bohr³, positive in compression
-    return {"energy": found["energy"], "forces": found["forces"], "stress": -0.5 * pressure * HARTREE_PER_BOHR3_GPA}
+    lines = "" if three_bodies is None else f"vdw_corr = 'grimme-d3', dftd3_version = 4, dftd3_threebody = .{str(three_bodies).lower()}."
+    found = espresso.run(MOLECULE, lines=lines)
+    return {key: found[key] for key in ("energy", "forces", "stress")}
 
 
 def dispersion_rows(theirs: dict[str, dict], version: str) -> Iterator[Row]:
