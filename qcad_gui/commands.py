@@ -1,90 +1,16 @@
-"""Every action of the window as data: menus, toolbar, palette (Ctrl+K), tests and "copy as Python" are made from this one table.
-
-`call` gets the window (`Window` below says what it may use of it); `enabled` and `checked` look at the session only.
-"""
+"""Every action of the window as data: menus, toolbar, palette (Ctrl+K), tests and "copy as Python" are made from this one table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from .conditions import (
-    Test,
-    Window,
-    always,
-    can_edit,
-    can_edit_selection,
-    field_sources,
-    has_frames,
-    has_material,
-    has_node,
-    has_shown,
-    has_structure,
-    writable,
-)
+from .command import MENUS, Command, dialog, shows, toggle
+from .commands_work import WORK
+from .conditions import Test, Window, always, can_edit, can_edit_selection, has_frames, has_node, has_shown, has_structure, writable
 from .translate import mark, tr
 
-if TYPE_CHECKING:
-    from .session import Session
-
-
-@dataclass(frozen=True)
-class Command:
-    """One action. `scope` "scene" limits single-key shortcuts to the scene and the timeline, so that typing elsewhere never triggers them."""
-
-    id: str
-    text: str
-    menu: str
-    call: Callable[[Window], Any]
-    shortcut: str = ""
-    tip: str = ""
-    icon: str = ""
-    enabled: Test = always
-    checked: Test | None = None
-    toolbar: bool = False
-    scope: str = "window"
-    python: str = ""  # what the action is in Python, where the session does not record it itself
-    separate: bool = False  # a separator stands before it
-
-    @property
-    def title(self) -> str:
-        """The text in the chosen language."""
-        return tr(self.text)
-
-    @property
-    def tooltip(self) -> str:
-        """Text, help and shortcut."""
-        text = tr(self.tip) if self.tip else self.title.rstrip("…")
-        return f"{text} ({self.shortcut.split(';')[0]})" if self.shortcut else text
-
-
-MENUS = (
-    ("file", mark("&File")),
-    ("edit", mark("&Edit")),
-    ("build", mark("&Build")),
-    ("view", mark("&View")),
-    ("calculate", mark("&Calculate")),
-    ("results", mark("&Results")),
-    ("play", mark("&Playback")),
-    ("help", mark("&Help")),
-)
-
-
-def _dialog(name: str, /, **values: Any) -> Callable[[Window], Any]:
-    return lambda window: window.open_dialog(name, **values)
-
-
-def _toggle(name: str) -> Callable[[Window], Any]:
-    return lambda window: window.session.set_display(**{name: not _display(window.session, name)})
-
-
-def _display(session: Session, name: str) -> Any:
-    return getattr(session.display, name) if hasattr(session.display, name) else getattr(session.display.style, name)
-
-
-def _shows(name: str) -> Test:
-    return lambda session: bool(_display(session, name))
+__all__ = ["BY_ID", "COMMANDS", "MENUS", "Command", "find"]
 
 
 def _mode(name: str) -> Callable[[Window], Any]:
@@ -119,7 +45,7 @@ def _builder(
         f"build.{name}",
         text,
         "build",
-        _dialog("builder", name=name),
+        dialog("builder", name=name),
         shortcut,
         tip,
         icon,
@@ -127,7 +53,6 @@ def _builder(
         toolbar=toolbar,
         separate=separate,
     )
-
 
 COMMANDS: tuple[Command, ...] = (
     Command(
@@ -153,7 +78,7 @@ COMMANDS: tuple[Command, ...] = (
         "file.open_project", mark("Open project folder…"), "file", lambda window: window.open_project(), "Ctrl+Shift+O", mark("Open a .qcad project folder")
     ),
     Command("file.example", mark("Open the silicon example"), "file", lambda window: window.open_example(), "", mark("A silicon crystal, ready to calculate")),
-    Command("file.examples", mark("Examples…"), "file", _dialog("examples"), "", mark("Crystals, a surface and a trajectory to begin with"), "crystal"),
+    Command("file.examples", mark("Examples…"), "file", dialog("examples"), "", mark("Crystals, a surface and a trajectory to begin with"), "crystal"),
     Command(
         "file.keep",
         mark("Keep project as…"),
@@ -168,7 +93,7 @@ COMMANDS: tuple[Command, ...] = (
         "file.export_structure",
         mark("Export structure…"),
         "file",
-        _dialog("export_structure"),
+        dialog("export_structure"),
         "Ctrl+E",
         mark("Write the structure in the scene to a file"),
         "export",
@@ -179,7 +104,7 @@ COMMANDS: tuple[Command, ...] = (
         "file.export_picture",
         mark("Export picture…"),
         "file",
-        _dialog("export_picture"),
+        dialog("export_picture"),
         "Ctrl+Shift+E",
         mark("Write the scene to a PNG file"),
         "camera",
@@ -189,13 +114,13 @@ COMMANDS: tuple[Command, ...] = (
         "file.export_film",
         mark("Export film…"),
         "file",
-        _dialog("export_film"),
+        dialog("export_film"),
         "",
         mark("Write a film: the frames, a turn of the camera, or the slice plane moving through the cell"),
         "film",
         has_shown,
     ),
-    Command("file.settings", mark("Settings…"), "file", _dialog("settings"), "Ctrl+,", mark("Language, theme, mouse, threads"), "settings", separate=True),
+    Command("file.settings", mark("Settings…"), "file", dialog("settings"), "Ctrl+,", mark("Language, theme, mouse, threads"), "settings", separate=True),
     Command("file.quit", mark("Quit"), "file", lambda window: window.close(), "Ctrl+Q", mark("Close the window; running jobs go on"), separate=True),
     Command(
         "edit.undo",
@@ -237,20 +162,20 @@ COMMANDS: tuple[Command, ...] = (
         "edit.element",
         mark("Change element…"),
         "edit",
-        _dialog("edit_atoms", name="set_element"),
+        dialog("edit_atoms", name="set_element"),
         "Ctrl+Shift+X",
         mark("Give the selected atoms another element"),
         "element",
         can_edit_selection,
     ),
     Command(
-        "edit.add", mark("Add atom…"), "edit", _dialog("edit_atoms", name="add"), "Ctrl+Shift+A", mark("Add one atom at given coordinates"), "add", can_edit
+        "edit.add", mark("Add atom…"), "edit", dialog("edit_atoms", name="add"), "Ctrl+Shift+A", mark("Add one atom at given coordinates"), "add", can_edit
     ),
     Command(
         "edit.move",
         mark("Move atoms…"),
         "edit",
-        _dialog("edit_atoms", name="move"),
+        dialog("edit_atoms", name="move"),
         "Ctrl+M",
         mark("Move the selected atoms by a vector"),
         "move",
@@ -260,7 +185,7 @@ COMMANDS: tuple[Command, ...] = (
         "edit.fix",
         mark("Hold atoms in place…"),
         "edit",
-        _dialog("edit_atoms", name="fix"),
+        dialog("edit_atoms", name="fix"),
         "",
         mark("Keep the selected atoms fixed in relaxations and dynamics"),
         "",
@@ -406,88 +331,88 @@ COMMANDS: tuple[Command, ...] = (
         "view.bonds",
         mark("Bonds"),
         "view",
-        _toggle("bonds"),
+        toggle("bonds"),
         "Shift+B",
         mark("Show or hide bonds"),
         "bonds",
         has_shown,
-        _shows("bonds"),
+        shows("bonds"),
         scope="scene",
         separate=True,
     ),
     Command(
-        "view.cell", mark("Unit cell"), "view", _toggle("cell"), "Shift+C", mark("Show or hide the unit cell"), "cell", has_shown, _shows("cell"), scope="scene"
+        "view.cell", mark("Unit cell"), "view", toggle("cell"), "Shift+C", mark("Show or hide the unit cell"), "cell", has_shown, shows("cell"), scope="scene"
     ),
     Command(
         "view.forces",
         mark("Forces"),
         "view",
-        _toggle("forces"),
+        toggle("forces"),
         "Shift+F",
         mark("Show forces as arrows"),
         "forces",
         lambda session: session.forces is not None,
-        _shows("forces"),
+        shows("forces"),
         scope="scene",
     ),
     Command(
         "view.velocities",
         mark("Velocities"),
         "view",
-        _toggle("velocities"),
+        toggle("velocities"),
         "Shift+V",
         mark("Show velocities as arrows"),
         "",
         lambda session: has_shown(session) and "velocities" in session.shown.arrays,
-        _shows("velocities"),
+        shows("velocities"),
         scope="scene",
     ),
     Command(
         "view.moments",
         mark("Magnetic moments"),
         "view",
-        _toggle("moments"),
+        toggle("moments"),
         "Shift+M",
         mark("Show magnetic moments as arrows, up and down in two colours"),
         "",
         lambda session: session.moments is not None or session.start_moments is not None,
-        _shows("moments"),
+        shows("moments"),
         scope="scene",
     ),
     Command(
         "view.field",
         mark("Isosurface"),
         "view",
-        _toggle("field"),
+        toggle("field"),
         "I",
         mark("Show the density or another field as an isosurface"),
         "field",
         lambda session: session.field is not None,
-        _shows("field"),
+        shows("field"),
         scope="scene",
     ),
     Command(
         "view.slice",
         mark("Slice plane"),
         "view",
-        _toggle("slice"),
+        toggle("slice"),
         "Shift+I",
         mark("Cut through the field with a coloured plane; Shift and the wheel move it"),
         "slice",
         lambda session: session.field is not None,
-        _shows("slice"),
+        shows("slice"),
         scope="scene",
     ),
     Command(
         "view.perspective",
         mark("Perspective"),
         "view",
-        _toggle("perspective"),
+        toggle("perspective"),
         "P",
         mark("Perspective instead of parallel projection"),
         "",
         has_shown,
-        _shows("perspective"),
+        shows("perspective"),
         scope="scene",
     ),
     Command(
@@ -506,199 +431,14 @@ COMMANDS: tuple[Command, ...] = (
         "view.palette",
         mark("Find a command…"),
         "view",
-        _dialog("palette"),
+        dialog("palette"),
         "Ctrl+K;Ctrl+Shift+P",
         mark("Type what you want to do"),
         "search",
         toolbar=True,
         separate=True,
     ),
-    Command(
-        "calculate.scf",
-        mark("Energy and forces…"),
-        "calculate",
-        lambda window: window.prepare("scf"),
-        "Ctrl+R",
-        mark("Plane-wave DFT: energy, forces, stress, density"),
-        "run",
-        has_structure,
-        toolbar=True,
-    ),
-    Command(
-        "calculate.relax",
-        mark("Relax…"),
-        "calculate",
-        lambda window: window.prepare("relax"),
-        "Ctrl+Shift+R",
-        mark("Relax atoms and cell"),
-        "relax",
-        has_structure,
-    ),
-    Command(
-        "calculate.elastic",
-        mark("Elastic constants…"),
-        "calculate",
-        lambda window: window.prepare("elastic"),
-        "Ctrl+L",
-        mark("Relaxed-ion elastic constants with error bars"),
-        "elastic",
-        has_structure,
-        toolbar=True,
-    ),
-    Command(
-        "calculate.md",
-        mark("Molecular dynamics…"),
-        "calculate",
-        lambda window: window.prepare("md"),
-        "Ctrl+Shift+M",
-        mark("Let the atoms move at a temperature"),
-        "md",
-        has_structure,
-    ),
-    Command(
-        "calculate.bands",
-        mark("Band structure…"),
-        "calculate",
-        lambda window: window.prepare("bands"),
-        "",
-        mark("Bands along the standard path, gaps, effective masses"),
-        "chart",
-        has_structure,
-        separate=True,
-    ),
-    Command(
-        "calculate.dos",
-        mark("Density of states…"),
-        "calculate",
-        lambda window: window.prepare("dos"),
-        "",
-        mark("Density of states, projected on atoms and shells"),
-        "chart",
-        has_structure,
-    ),
-    Command(
-        "calculate.phonons",
-        mark("Phonons…"),
-        "calculate",
-        lambda window: window.prepare("phonons"),
-        "",
-        mark("Vibrations: bands, density of states, thermal properties, stability"),
-        "chart",
-        has_structure,
-    ),
-    Command(
-        "calculate.train",
-        mark("Train a force field…"),
-        "calculate",
-        _dialog("training"),
-        "",
-        mark("Fit a fast force field to labelled frames of the project or of a file"),
-        "model",
-        writable,
-    ),
-    Command(
-        "calculate.potentials",
-        mark("Potentials…"),
-        "calculate",
-        lambda window: window.open_editor("potentials"),
-        "",
-        mark("Choose the potentials of the elements in a table"),
-        "element",
-        has_structure,
-        separate=True,
-    ),
-    Command(
-        "calculate.convergence",
-        mark("Convergence assistant…"),
-        "calculate",
-        lambda window: window.open_editor("convergence"),
-        "",
-        mark("Find the cutoff and the k-points that a wanted error needs"),
-        "chart",
-        has_structure,
-    ),
-    Command(
-        "calculate.moments",
-        mark("Starting moments…"),
-        "calculate",
-        lambda window: window.open_editor("moments"),
-        "",
-        mark("Set the starting moments atom by atom or by element"),
-        "axis-z",
-        has_structure,
-    ),
-    Command(
-        "calculate.kmesh",
-        mark("k-points and Brillouin zone…"),
-        "calculate",
-        lambda window: window.open_editor("kmesh"),
-        "",
-        mark("Choose the k-points and see them in the Brillouin zone"),
-        "crystal",
-        has_structure,
-    ),
-    Command(
-        "results.deck",
-        mark("Material deck…"),
-        "results",
-        _dialog("deck"),
-        "Ctrl+Shift+K",
-        mark("Write the material for CalculiX or Abaqus"),
-        "deck",
-        has_material,
-        toolbar=True,
-    ),
-    Command(
-        "results.plots",
-        mark("Plots in a window of their own"),
-        "results",
-        lambda window: window.show_result("plots"),
-        "",
-        mark("Show the plots in a window of their own, or bring them back"),
-        "chart",
-        lambda session: session.outcome.result() is not None,
-    ),
-    Command(
-        "results.surface",
-        mark("Young's modulus surface"),
-        "results",
-        lambda window: window.show_result("surface"),
-        "Ctrl+Shift+Y",
-        mark("Show the stiffness in every direction"),
-        "surface",
-        has_material,
-        lambda session: session.display.surface,
-    ),
-    Command(
-        "results.difference",
-        mark("Difference of two densities…"),
-        "results",
-        _dialog("difference"),
-        "",
-        mark("Subtract the density of one result from that of another on the same grid"),
-        "minus",
-        lambda session: len(field_sources(session)) > 1 and writable(session),
-    ),
-    Command(
-        "results.structure",
-        mark("Use the result's structure"),
-        "results",
-        lambda window: window.show_result("structure"),
-        "",
-        mark("Make the relaxed structure a new structure of the project"),
-        "",
-        lambda session: session.outcome.structure() is not None and writable(session),
-    ),
-    Command(
-        "results.csv",
-        mark("Export results as CSV…"),
-        "results",
-        lambda window: window.show_result("csv"),
-        "",
-        mark("Every number with its unit, error and run"),
-        "table",
-        lambda session: session.outcome.result() is not None,
-    ),
+    *WORK,
     Command("play.toggle", mark("Play or pause"), "play", lambda window: window.play("toggle"), "Space", "", "play", has_frames, scope="scene"),
     Command("play.previous", mark("Previous frame"), "play", lambda window: window.play("previous"), "Left", "", "previous", has_frames, scope="scene"),
     Command("play.next", mark("Next frame"), "play", lambda window: window.play("next"), "Right", "", "next", has_frames, scope="scene"),
@@ -708,9 +448,9 @@ COMMANDS: tuple[Command, ...] = (
         "play.loop", mark("Loop"), "play", lambda window: window.play("loop"), "L", mark("Begin again after the last frame"), "loop", has_frames, scope="scene"
     ),
     Command("help.welcome", mark("Welcome page"), "help", lambda window: window.show_welcome(), "", mark("New, open, example, recover")),
-    Command("help.shortcuts", mark("Keys and mouse"), "help", _dialog("shortcuts"), "F1", mark("Everything the keyboard and the mouse can do")),
-    Command("help.plugins", mark("Plug-ins…"), "help", _dialog("plugins"), "", mark("Calculators and exporters, and what is wrong with broken ones")),
-    Command("help.about", mark("About Q-CAD"), "help", _dialog("about"), "", mark("Version, licences, this machine")),
+    Command("help.shortcuts", mark("Keys and mouse"), "help", dialog("shortcuts"), "F1", mark("Everything the keyboard and the mouse can do")),
+    Command("help.plugins", mark("Plug-ins…"), "help", dialog("plugins"), "", mark("Calculators and exporters, and what is wrong with broken ones")),
+    Command("help.about", mark("About Q-CAD"), "help", dialog("about"), "", mark("Version, licences, this machine")),
 )
 BY_ID: dict[str, Command] = {command.id: command for command in COMMANDS}
 

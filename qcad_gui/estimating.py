@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from solvers import tasks
 from solvers.core import device
+from solvers.core.calculators import CalculatorSpec
 from solvers.core.errors import QcadError
 from solvers.core.job import JobSpec
 from solvers.core.params import describe, from_dict
@@ -33,7 +34,10 @@ def estimate(spec: JobSpec) -> Estimate:
     task = tasks.get(spec.task)
     params = from_dict(task.params_class(), dict(spec.params))
     calculator = spec.inputs.get("calculator")
-    evaluations, words = _evaluations(spec.task, params, structure)
+    if spec.task == "phonons":
+        spec, evaluations, words = _phonons(spec, params, structure)
+    else:
+        evaluations, words = _evaluations(spec.task, params, structure)
     if calculator.name == "dft" if calculator is not None else isinstance(params, DFTParams):
         return _plane_waves(spec, evaluations, words)
     require_calculable(structure, periodic=False)
@@ -51,6 +55,27 @@ def _evaluations(task: str, params, structure: Structure) -> tuple[tuple[int, in
         steps = (2, 6) if params.relax_ions and len(structure) > 1 else (1, 1)
         return (n * steps[0], n * steps[1]), tr("{n} strained cells, chosen by the symmetry of the crystal.", n=n)
     return (1, 1), ""
+
+
+def _phonons(spec: JobSpec, params, structure: Structure) -> tuple[JobSpec, tuple[int, int], str]:
+    """(the calculation of one supercell, how many of them, the sentence that says so)."""
+    from solvers.phonons.lattice import Lattice
+    from solvers.phonons.supercell import choose, folded_mesh
+
+    require_calculable(structure)
+    matrix = params.matrix if params.matrix is not None else choose(structure, params.min_length, params.symmetry_tolerance)
+    lattice = Lattice(structure, matrix, params.symmetry_tolerance)
+    n = 1 + len(lattice.displacements(params.displacement, params.plus_minus == "always")) + bool(params.check_displacement)
+    big = Structure.from_atoms(lattice.supercell)
+    words = tr("{n} supercells of {atoms} atoms, chosen by the symmetry of the crystal.", n=n, atoms=len(big))
+    calculator = spec.inputs["calculator"]
+    if calculator.name != "dft":
+        return spec, (n, n), words
+    settings = plan_of(spec).settings
+    given = {**calculator.params, "kpts": folded_mesh(settings["kpts"], structure.cell, matrix), "cutoff": settings["cutoff"], "symmetry": False, "grid": None}
+    given.pop("magmoms", None)  # one per atom of the small cell; what they cost is known without them
+    spin = {"spin": settings["spin"]} if "spin" in settings else {}
+    return replace(spec, inputs={"structure": big, "calculator": CalculatorSpec("dft", {**given, **spin})}), (n, n), words
 
 
 def _strains(structure: Structure, params) -> int:

@@ -154,9 +154,9 @@ class ZoneView(QWidget):
         self._faces(painter, corners, front, theme, behind=True)
         if self.show_vectors:
             self._vectors(painter, place, theme)
-        self._points(painter, place, theme)
         if self.show_path:
             self._path(painter, place, theme)
+        self._points(painter, place, theme)
         self._faces(painter, corners, front, theme, behind=False)
         self._labels(painter, place, theme)
 

@@ -81,6 +81,8 @@ class ConvergenceDialog(Dialog):
         self.plot.setLogMode(x=True, y=True)
         self.plot.setAccessibleName(tr("Error against cost"))
         self.plot.getAxis("bottom").setTickDensity(0.4)
+        for side in ("left", "bottom"):
+            self.plot.getAxis(side).enableAutoSIPrefix(False)
         self.legend = self.plot.addLegend(offset=(-8, 8))
         self.proposal = looks.label("", parent=self, wrap=True, selectable=True)
         right = QWidget(self)

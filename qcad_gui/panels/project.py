@@ -38,6 +38,7 @@ class ProjectPanel(Panel):
 
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(session, parent)
+        self.setMinimumWidth(130)  # names can be read whatever the other panels want
         self.tree = QTreeWidget(self)
         self.tree.setHeaderHidden(True)
         self.tree.setToolTip(tr("What the project holds. F2 renames, the menu of the right mouse button does the rest."))

@@ -35,8 +35,10 @@ LABEL_LIMIT = 2000
 FORCE_NOISE = 1e-6
 #: µB; below this every moment is rounding
 MOMENT_NOISE = 1e-4
-_MOMENT_LENGTH = 0.8  # Å
 _FACE_LIMIT = 20_000  # atoms; above, nobody sees which ones stand on a face
+#: what a picture off screen takes over
+_COPIED = ("structure", "selection", "forces", "velocities", "moments", "preview", "measurements",
+           "field", "level", "opacity", "surfaces", "_positions", "_cell", "_slice", "_surface")
 _TRIAD_SIZE = 124  # device-independent pixels
 
 
@@ -190,8 +192,8 @@ class Drawing:
 
     @property
     def has_slice(self) -> bool:
-        """A cut through the field is wanted."""
-        return self._slice is not None and self.field is not None
+        """A cut is wanted."""
+        return None not in (self._slice, self.field)
 
     def set_surface(
         self, points: np.ndarray | None, triangles: np.ndarray | None = None, values: np.ndarray | None = None, *, title: str = "", colour_map: str = "viridis"
@@ -301,28 +303,12 @@ class Drawing:
 
     @property
     def notes(self) -> list[str]:
-        """What is not drawn and why; to be shown, never hidden."""
+        """What is not drawn and why."""
         return list(self._notes.values())
 
     def copy_from(self, other: Drawing) -> None:
         """Draw what `other` draws, from the same camera; used for pictures off screen."""
-        for name in (
-            "structure",
-            "selection",
-            "forces",
-            "velocities",
-            "moments",
-            "preview",
-            "measurements",
-            "field",
-            "level",
-            "opacity",
-            "surfaces",
-            "_positions",
-            "_cell",
-            "_slice",
-            "_surface",
-        ):
+        for name in _COPIED:
             setattr(self, name, getattr(other, name))
         self.theme, self.style = other.theme, other.style
         self._draw_everything()
@@ -360,9 +346,8 @@ class Drawing:
     def _draw_atoms(self) -> None:
         n = 0 if self.structure is None else len(self.structure)
         numbers = self.structure.numbers if n else np.zeros(0, np.int64)
-        if self._same_images:
-            owner = self.drawn.owner
-        else:
+        owner = self.drawn.owner
+        if not self._same_images:
             owner, self._shift = geometry.repeats(n, self.style.repeat)
             self._whole_cells = len(owner)
         if n and self.style.face_atoms and n <= _FACE_LIMIT and not self._same_images:
@@ -466,13 +451,13 @@ class Drawing:
 
     def _draw_vectors(self) -> None:
         self._notes.pop("forces", None)
-        if self.forces is not None and not self._hidden() and not _above_noise(self.forces, FORCE_NOISE):
+        if self.forces is not None and not self._hidden() and not geometry.above_noise(self.forces, FORCE_NOISE):
             self._notes["forces"] = tr("No forces are drawn: all are below {limit:g} eV/Å.", limit=FORCE_NOISE)
         for arrows, values, scale, colour, noise in (
             (self.force_arrows, self.forces, self.style.force_scale, self.theme.force, FORCE_NOISE),
             (self.velocity_arrows, self.velocities, self.style.velocity_scale, self.theme.velocity, 0.0),
         ):
-            if values is None or self._hidden() or not _above_noise(values, noise):  # scaled to 2 Å, noise would look like forces
+            if values is None or self._hidden() or not geometry.above_noise(values, noise):  # scaled to 2 Å, noise would look like forces
                 arrows.set(np.zeros((0, 3)), np.zeros((0, 3)), rgb(colour))
                 continue
             vectors = self.arrow_lengths(values, scale)[self.drawn.owner]
@@ -481,17 +466,11 @@ class Drawing:
             arrows.set(starts, vectors, rgb(colour))
 
     def _draw_moments(self) -> None:
-        """Arrows along z (collinear spin has no direction of its own) that stand out of their atoms by up to `_MOMENT_LENGTH` on either side."""
-        moments = np.zeros(0) if self.moments is None or self._hidden() else self.moments
-        largest = float(np.abs(moments).max(initial=0.0))
-        owner = self.drawn.owner if largest > MOMENT_NOISE else np.zeros(0, np.int64)
-        share = moments[owner] / largest if len(owner) else np.zeros(0)
-        kept = np.abs(share) > 0.02
-        half = np.sign(share) * (self.drawn.radii[: len(share)] + _MOMENT_LENGTH * np.abs(share))
+        moments = np.zeros(len(self._positions)) if self.moments is None or self._hidden() else self.moments
+        starts, vectors = geometry.moment_arrows(self.drawn.positions, self.drawn.radii, moments[self.drawn.owner], MOMENT_NOISE)
         for arrows, sign, colour in ((self.up_arrows, 1.0, self.theme.positive), (self.down_arrows, -1.0, self.theme.negative)):
-            chosen = kept & (sign * share > 0)
-            along = np.outer(half[chosen], (0.0, 0.0, 1.0))
-            arrows.set(self.drawn.positions[: len(share)][chosen] - along, 2.0 * along, rgb(colour), 0.09)
+            chosen = sign * vectors[:, 2] > 0
+            arrows.set(starts[chosen], vectors[chosen], rgb(colour), 0.09)
 
     @staticmethod
     def arrow_lengths(values: np.ndarray, scale: float | None) -> np.ndarray:
@@ -533,7 +512,7 @@ class Drawing:
                 points = measure.chain(now, item)
                 segments += [points[k : k + 2] for k in range(len(points) - 1)]
                 if len(item) > 1:
-                    places.append(_inside_angle(points) if len(item) == 3 else points.mean(axis=0))
+                    places.append(geometry.inside_angle(points) if len(item) == 3 else points.mean(axis=0))
                     texts.append(measure.short_text(now, item))
         self.measure_lines.set(np.array(segments).reshape(-1, 2, 3), rgb(self.theme.measure), 2.0 * self.pixel_ratio)
         self.measure_texts.set(np.array(places).reshape(-1, 3), texts, rgb(self.theme.measure), 14, back=rgb(self.theme.view_bottom))
@@ -604,27 +583,5 @@ class Drawing:
         item = self._surface
         low, high = value_range(item["values"])
         points, triangles = item["points"], item["triangles"]
-        self.body.set(points, triangles, normals=_point_normals(points, triangles), colours=map_colours(item["values"], item["colour_map"], low, high))
+        self.body.set(points, triangles, normals=geometry.point_normals(points, triangles), colours=map_colours(item["values"], item["colour_map"], low, high))
         self.bar.set(item["colour_map"], low, high, item["title"], rgb(self.theme.view_text), 13)
-
-
-def _above_noise(values: np.ndarray, noise: float) -> bool:
-    """True when one of the vectors (N, 3) is longer than `noise`."""
-    return bool(np.linalg.norm(values, axis=1).max(initial=0.0) > noise)
-
-
-def _inside_angle(points: np.ndarray) -> np.ndarray:
-    """(3,) Å: a place for the text of an angle, between its legs near the tip."""
-    legs = points[[0, 2]] - points[1]
-    legs /= np.maximum(np.linalg.norm(legs, axis=1, keepdims=True), 1e-9)
-    return points[1] + 0.45 * legs.sum(axis=0)
-
-
-def _point_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
-    """(N, 3) unit normals: area-weighted means of the adjoining triangles'."""
-    faces = np.cross(points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]])
-    out = np.zeros_like(points)
-    for k in range(3):
-        np.add.at(out, triangles[:, k], faces)
-    out /= np.maximum(np.linalg.norm(out, axis=1), 1e-300)[:, None]
-    return out if np.einsum("ni,ni->", out, points) >= 0 else -out

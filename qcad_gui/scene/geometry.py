@@ -6,6 +6,7 @@ import numpy as np
 
 from .bonds import Bonds, bond_vectors
 
+_MOMENT_LENGTH = 0.8  # Å
 #: the twelve edges of a parallelepiped as pairs of corner indices, corner = 4 i + 2 j + k
 _CORNERS = np.array([[i, j, k] for i in (0, 1) for j in (0, 1) for k in (0, 1)])
 _EDGES = np.array([[m, n] for m in range(8) for n in range(m + 1, 8) if np.abs(_CORNERS[m] - _CORNERS[n]).sum() == 1])
@@ -83,3 +84,37 @@ def _keys(owner: np.ndarray, shift: np.ndarray) -> np.ndarray:
     """One whole number per image, unique while shifts stay below a thousand cells."""
     wide = shift.astype(np.int64) + 1000
     return ((owner.astype(np.int64) * 2001 + wide[:, 0]) * 2001 + wide[:, 1]) * 2001 + wide[:, 2]
+
+
+def above_noise(values: np.ndarray, noise: float) -> bool:
+    """True when one of the vectors (N, 3) is longer than `noise`."""
+    return bool(np.linalg.norm(values, axis=1).max(initial=0.0) > noise)
+
+
+def inside_angle(points: np.ndarray) -> np.ndarray:
+    """(3,) Å: a place for the text of an angle, between its legs near the tip."""
+    legs = points[[0, 2]] - points[1]
+    legs /= np.maximum(np.linalg.norm(legs, axis=1, keepdims=True), 1e-9)
+    return points[1] + 0.45 * legs.sum(axis=0)
+
+
+def point_normals(points: np.ndarray, triangles: np.ndarray) -> np.ndarray:
+    """(N, 3) unit normals: area-weighted means of the adjoining triangles'."""
+    faces = np.cross(points[triangles[:, 1]] - points[triangles[:, 0]], points[triangles[:, 2]] - points[triangles[:, 0]])
+    out = np.zeros_like(points)
+    for k in range(3):
+        np.add.at(out, triangles[:, k], faces)
+    out /= np.maximum(np.linalg.norm(out, axis=1), 1e-300)[:, None]
+    return out if np.einsum("ni,ni->", out, points) >= 0 else -out
+
+
+def moment_arrows(positions: np.ndarray, radii: np.ndarray, moments: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray]:
+    """starts (n, 3) Å and vectors (n, 3) Å of arrows through atoms, along z (collinear spin has no direction of its own); they stand out of their atoms by up
+    to `_MOMENT_LENGTH` on either side. Nothing where no moment exceeds `noise`; small ones beside a large one are left out."""
+    largest = float(np.abs(moments).max(initial=0.0))
+    if largest <= noise:
+        return np.zeros((0, 3)), np.zeros((0, 3))
+    share = moments / largest
+    kept = np.abs(share) > 0.02
+    along = np.outer((np.sign(share) * (radii + _MOMENT_LENGTH * np.abs(share)))[kept], (0.0, 0.0, 1.0))
+    return positions[kept] - along, 2.0 * along

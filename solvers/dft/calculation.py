@@ -36,12 +36,14 @@ from .spin import density_channels
 from .start import atomic_density
 from .xc import functional
 
+#: how far outside 0 … 1 the occupation of a Hubbard orbital is spoken of
+_ODD_OCCUPATION = 0.05
 #: energy error (Ha per electron) that a start from another geometry is taken to have: how well the first step solves the bands
 _CARRIED = 1e-5
 
 
-def build(plan: Plan, workers: Workers) -> Problem:
-    """The discretised problem of a plan."""
+def build(plan: Plan, workers: Workers, exchange: bool = True) -> Problem:
+    """The discretised problem of a plan; exchange: with the exact exchange of a hybrid."""
     numbers = np.asarray(plan.structure.numbers)
     symbols = np.array(plan.structure.symbols)
     species = tuple(Species(library.live(entry), np.flatnonzero(symbols == symbol)) for symbol, entry in plan.entries.items())
@@ -49,9 +51,12 @@ def build(plan: Plan, workers: Workers) -> Problem:
     model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV,
                   plan.n_spin, plan.moments, plan.total_moment, plan.params.charge)
     device = machine.resolve(plan.params.device)
-    basis = Basis(plan.cell, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
+    reference = plan.cell if plan.sphere_cell is None else plan.sphere_cell
+    basis = Basis(reference, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
+    if plan.sphere_cell is not None:
+        basis = basis.strained(plan.cell)
     problem = Problem(model, basis, workers, plan.group)
-    add_terms(problem, plan)
+    add_terms(problem, plan, exchange)
     return problem
 
 
@@ -147,6 +152,11 @@ class Calculation:
                              f"{overlap * HARTREE_EV:.2g} eV: this is not the ground state. Give a smearing, e.g. fermi-dirac:0.05eV.")
         if model.n_spin == 2 and self.plan.moments.any() and self.absolute_moment < 1e-2:
             notes.append("The calculation started with magnetic moments and ended without: the ground state found is not magnetic.")
+        if self.hubbard is not None:
+            values = self.hubbard.report(self.ground)["hubbard_occupations"]
+            if values.min() < -_ODD_OCCUPATION or values.max() > 1 + _ODD_OCCUPATION:
+                notes.append(f"Hubbard shells hold between {values.min():.2f} and {values.max():.2f} electrons per orbital: the projection functions overlap "
+                             "too much for U to mean what it should. Take hubbard_projection = ortho-atomic, or another potential.")
         return tuple(notes)
 
     @property

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +41,7 @@ class DFT(Calculator):
         self.params = keywords.pop("params", None) or _params(keywords)
         self.watch = watch
         self.strict = strict
+        self.sphere_cell: np.ndarray | None = None  # Å; set by `fixed_basis_for`
         self.calculation: Calculation | None = None
         self._workers: Workers | None = None
 
@@ -64,7 +66,7 @@ class DFT(Calculator):
                                 pulay_stress=calculation.pulay_stress * HARTREE_PER_BOHR3_EV_ANGSTROM3)
 
     def _solve(self, structure: Structure) -> None:
-        plan = make_plan(structure, self.params)
+        plan = self.plan(structure)
         if self._workers is None:
             self._workers = Workers(apply_threads())
         previous, self.calculation = self.calculation, None
@@ -97,7 +99,8 @@ class DFT(Calculator):
     # ---- beyond ASE ----------------------------------------------------------------------------------------------------------
     def plan(self, atoms: Any) -> Plan:
         """Every open choice resolved for `atoms` (ase.Atoms or Structure), nothing computed."""
-        return make_plan(Structure.coerce(atoms), self.params)
+        plan = make_plan(Structure.coerce(atoms), self.params)
+        return plan if self.sphere_cell is None else replace(plan, sphere_cell=self.sphere_cell / BOHR_ANGSTROM)
 
     def resolve(self, atoms: Any, strain: float = 0.0) -> dict[str, Any]:
         """{"grid", "kpts", "cutoff"} to give to `DFT` for a study of strained cells: one FFT box, large enough for cell vectors longer by the fraction
@@ -107,6 +110,13 @@ class DFT(Calculator):
     def frozen_for(self, atoms: Any, strain: float = 0.0) -> DFT:
         """A calculator with the FFT box, k-mesh and cutoff of `resolve` fixed."""
         return DFT(**{**to_dict(self.params), **self.resolve(atoms, strain)}, watch=self.watch, strict=self.strict)
+
+    def fixed_basis_for(self, atoms: Any) -> DFT:
+        """A calculator that keeps the very plane waves, box and mesh of the cell of `atoms` while the cell changes: then stress is the exact derivative of the
+        energy, and what a minimiser sees is smooth. At the cell of `atoms` itself it is this calculator."""
+        calculator = self.frozen_for(atoms)
+        calculator.sphere_cell = np.array(Structure.coerce(atoms).cell)
+        return calculator
 
     def estimate(self, atoms: Any) -> dict[str, Any]:
         """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) and seconds (rough), without running."""

@@ -43,6 +43,7 @@ class ExactExchange(Term):
         self.fraction, self.n_spin = float(fraction), n_spin
         grid, basis = problem.grid, problem.basis
         self.kernel = CoulombKernel(grid.cell, grid.shape, size, omega, treatment, extrapolate, basis.device)
+        self.shift = np.asarray(shift, float)
         self.images = images(basis.kpoints, size, shift, group, time_reversal)
         self._places: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
         self._chunk = max(1, (512 * 2**20 if basis.device == "cuda" else 24 * 2**20) // (16 * grid.size))
@@ -85,15 +86,16 @@ class ExactExchange(Term):
         """ψ_j(r) (without Bloch phase) of chosen bands at a point of the full mesh, (J, n1, n2, n3)."""
         image = self.images[number]
         batch, _ = self._batch_of[image.source]
+        if batch.half:
+            return self._gamma_fields(batch, orbitals[self._spin_first[spin, batch.first]])[chosen].to(torch.complex128)
         c = self._bands(orbitals[self._spin_first[spin, batch.first]], image.source)[0][chosen]
         places, phases = self._image_table(number)
         if image.reversed:
             c = c.conj().resolve_conj()
         return self._on_box(c if phases is None else c * phases, places)
 
-    def _pairs(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor, spin: int, source: int, fields: torch.Tensor) -> Iterator[tuple]:
-        """Yield (number of the image, bands slice i, fields ψ_j (J, …), weights f_j (J,), ρ̂_ij(G) (J, I, …)) for all occupied j of all images."""
-        k = self.problem.basis.kpoints[source]
+    def _pairs(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor, spin: int, k: np.ndarray, fields: torch.Tensor) -> Iterator[tuple]:
+        """Yield (k − k', slice of bands i, fields ψ_j (J, …), weights f_j (J,), ρ̂_ij(G) (J, I, …)) for all occupied j of all images k'; fields: ψ_i at k."""
         for number, image in enumerate(self.images):
             filling = occupations[spin, image.source]
             occupied = torch.nonzero(filling.abs() > _EMPTY).reshape(-1)
@@ -118,17 +120,25 @@ class ExactExchange(Term):
         batch = block.batch
         X = orbitals[self._spin_first[block.spin, batch.first]]
         result = torch.zeros_like(X)
-        factor = -0.5 * self.n_spin * self.fraction / (len(self.images) * self.problem.grid.volume)
         for i, sphere in enumerate(batch.spheres):
             coefficients, places = self._bands(X, batch.first + i)
             fields = self._on_box(coefficients, places)
-            total = torch.zeros_like(fields)
-            for q, part, others, weights, pair in self._pairs(orbitals, occupations, block.spin, batch.first + i, fields):
-                potential = torch.fft.ifftn(pair.mul_(self.kernel(q)), dim=(-3, -2, -1), norm="forward")
-                total[part] += torch.einsum("j,jxyz,jixyz->ixyz", weights.to(others.dtype), others, potential)
-            transformed = torch.fft.fftn(total, dim=(-3, -2, -1), norm="forward").flatten(1)
-            result[i, :, :len(sphere)] = factor * transformed[:, places]
+            transformed = self.exchanged(orbitals, occupations, block.spin, sphere.k, fields)
+            result[i, :, :len(sphere)] = transformed[:, places]
         return result
+
+    def exchanged(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor, spin: int, k: np.ndarray, fields: torch.Tensor) -> torch.Tensor:
+        """V_x of bands at any k-point whose fields on the box (bands, n1, n2, n3) are given, as coefficients on the box (bands, points)."""
+        total = torch.zeros_like(fields)
+        for q, part, others, weights, pair in self._pairs(orbitals, occupations, spin, k, fields):
+            potential = torch.fft.ifftn(pair.mul_(self.kernel(q)), dim=(-3, -2, -1), norm="forward")
+            total[part] += torch.einsum("j,jxyz,jixyz->ixyz", weights.to(others.dtype), others, potential)
+        return self.factor * torch.fft.fftn(total, dim=(-3, -2, -1), norm="forward").flatten(1)
+
+    @property
+    def factor(self) -> float:
+        """−(S a/2)/(N Ω)."""
+        return -0.5 * self.n_spin * self.fraction / (len(self.images) * self.problem.grid.volume)
 
     def _gamma_fields(self, batch: Batch, X: torch.Tensor) -> torch.Tensor:
         table = boxes.inverse_table(batch.index.cpu().numpy(), [len(batch.spheres[0])], self.problem.grid.size, batch.minus_index.cpu().numpy())
@@ -157,7 +167,7 @@ class ExactExchange(Term):
         transformed = torch.fft.fftn(total, dim=(-3, -2, -1), norm="forward").flatten(1)
         rows = torch.empty_like(X)
         stored = batch.store(transformed[None][..., batch.index[0]])
-        rows[:, order] = stored * (-0.5 * self.n_spin * self.fraction / self.problem.grid.volume)
+        rows[:, order] = stored * self.factor
         return batch.clean(rows)
 
     def add(self, batch: Batch, spin: int, X: torch.Tensor, out: torch.Tensor) -> None:
@@ -187,7 +197,7 @@ class ExactExchange(Term):
         error = abs(energy)
         if self.xi is not None:
             error = abs(energy - self._compressed_expectation(orbitals, occupations) + self.energy_of_operator)
-        self.xi = self.problem.workers.map(_compress, list(zip(orbitals, image, strict=True)))
+        self.xi = self.problem.workers.map(compress, list(zip(orbitals, image, strict=True)))
         self.energy_of_operator, self._made_from = energy, list(orbitals)
         return error
 
@@ -216,7 +226,7 @@ class ExactExchange(Term):
                     pairs = self._gamma_pairs(fields, own)
                 else:
                     coefficients, places = self._bands(X, block.batch.first + i)
-                    pairs = self._pairs(orbitals, occupations, block.spin, block.batch.first + i, self._on_box(coefficients[occupied], places))
+                    pairs = self._pairs(orbitals, occupations, block.spin, block.batch.spheres[i].k, self._on_box(coefficients[occupied], places))
                 for q, part, _, other, pair in pairs:
                     power = torch.einsum("j,i,jixyz->xyz", other, own[part], pair.real**2 + pair.imag**2)
                     key = tuple(np.round(q, 12))
@@ -249,7 +259,7 @@ class ExactExchange(Term):
             self.xi = [torch.from_numpy(np.array(arrays[f"xi{i}"])).to(self.problem.basis.device) for i in range(len(self.problem.blocks))]
 
 
-def _compress(item: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+def compress(item: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
     """ξ (B, bands, storage) of orbitals Φ and W = V_x Φ: −Σ|ξ⟩⟨ξ| equals V_x on Φ."""
     orbitals, image = item
     M = -hermitian(overlap(orbitals, image))

@@ -82,6 +82,44 @@ class CoulombKernel:
         value = volume / math.sqrt(math.pi * alpha) - (8 / 7 * total if self.extrapolate else total)
         return value if self.extrapolate else value + 4 * math.pi * alpha  # the limit of v − g at K = 0
 
+    # ---- off the mesh -----------------------------------------------------------------------------------------------------------
+    def _shared(self, fractions: torch.Tensor) -> torch.Tensor:
+        """θ of points in fractions: 1 at K = 0, 0 at the other points of the mesh, 1 − O(K⁴) between."""
+        steps = (fractions * torch.from_numpy(self.size).to(fractions)).abs().clamp_max(1.0)
+        return (1 - torch.sin(0.5 * math.pi * steps) ** 4).prod(-1)
+
+    def softened(self, q: np.ndarray) -> torch.Tensor:
+        """The kernel at q off the mesh without its singularity, v − θg; see `offset_correction`."""
+        values = self.evaluate(q)
+        if self.treatment != "gygi-baldereschi" or self.omega is not None:
+            return values
+        fractions = self.fractions(q)
+        K2 = ((fractions @ _reciprocal(self.cell)) ** 2).sum(-1)
+        return values * (1 - self._shared(fractions) * torch.exp(-self._points[1] * K2))
+
+    def offset_correction(self, k: np.ndarray, shift: np.ndarray) -> float:
+        """What multiplies the occupied orbitals at a k-point (3,) itself where it lies off the mesh (shift in steps), Ha bohr³; zero on the mesh and for
+        kernels without correction.
+
+        The integral of the auxiliary g less its sum over the points k − k' + G. Of each point the share θ is taken with the orbitals at k' (`softened`), so
+        that everything stays finite and joins the values on the mesh; short range: −N Ω Σ_{R≠0} erfc(ωR)/R cos(kR).
+        """
+        offset = np.asarray(k) * self.size - np.asarray(shift)
+        offset = offset - np.rint(offset)
+        if self.treatment != "gygi-baldereschi" or np.abs(offset).max() < 1e-6:
+            return 0.0
+        volume = float(torch.linalg.det(self.cell).abs()) * float(np.prod(self.size))
+        if self.omega is not None:
+            whole = self._points[(self._points % 2 == 0).all(1)] / 2  # lattice of the N cells, R ≠ 0
+            R = torch.linalg.vector_norm(whole @ (torch.from_numpy(self.size).to(self.cell)[:, None] * self.cell), dim=-1)
+            phases = torch.cos(2 * math.pi * whole @ torch.from_numpy(offset).to(self.cell))
+            return -volume * float((torch.special.erfc(self.omega * R) / R * phases).sum())
+        fractions, alpha = self._points
+        zero = torch.zeros(1, 3, dtype=fractions.dtype, device=fractions.device)
+        points = torch.cat([zero, fractions]) + torch.from_numpy(offset / self.size).to(fractions)
+        K2 = ((points @ _reciprocal(self.cell)) ** 2).sum(-1)
+        return volume / math.sqrt(math.pi * alpha) - float(((1 - self._shared(points)) * torch.exp(-alpha * K2) * self._plain(K2)).sum())
+
     def _plain(self, K2: torch.Tensor) -> torch.Tensor:
         bare = 4 * math.pi / K2
         return bare if self.omega is None else -bare * torch.expm1(-K2 / (4 * self.omega**2))
@@ -120,10 +158,10 @@ class CoulombKernel:
         return torch.where(zero, at_zero, values) * (~edge)
 
     def __call__(self, q: np.ndarray) -> torch.Tensor:
-        """`evaluate(q)`, kept per point of the mesh; q is a difference of two mesh points."""
+        """`evaluate(q)`, kept per point of the mesh, for a difference q of two of its points; `softened(q)` for any other q."""
         steps = np.rint(q * self.size).astype(int)
         if np.abs(steps - q * self.size).max() > 1e-6:
-            return self.evaluate(q)
+            return self.softened(q)
         inside, whole = steps % self.size, steps // self.size
         key = tuple(int(i) for i in inside)
         if key not in self._cache:

@@ -72,11 +72,12 @@ class FFTGrid:
         return [torch.exp(-2j * math.pi * fractional[:, axis, None] * self.miller[axis][None, :]) for axis in range(3)]
 
     def structure_factor(self, positions: torch.Tensor, weights: torch.Tensor | None = None) -> torch.Tensor:
-        """S(G) = Σ_a w_a e^{−iG·R_a} on the half box, as one matrix product; weights (atoms,), 1 where left out."""
+        """S(G) = Σ_a w_a e^{−iG·R_a} on the half box; weights (atoms,), 1 where left out."""
         one, two, three = self.phases(positions)
         if weights is not None:
             one = one * weights[:, None]
-        return (one.mT @ (two[:, :, None] * three[:, None, :]).reshape(len(positions), -1)).reshape(self.G2.shape)
+        from .kernels.phases import structure_factor
+        return structure_factor(one, two, three)
 
     def structure_gradient(self, weights: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
         """Σ over all G of Re[−iG_α e^{−iG·R_a} w(G)], the derivative of Σ w(G) e^{−iG·R_a} with respect to R_a; (atoms, 3). weights w on the half box with

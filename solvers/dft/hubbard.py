@@ -53,7 +53,7 @@ class Hubbard(Term):
         self._rows = dict(zip((batch.first for batch in basis.batches), problem.workers.map(self._functions, basis.batches), strict=True))
         sizes = [len(members.atoms) * (2 * members.l + 1) ** 2 for members in self.sets]
         self._bounds = np.cumsum([0, *sizes])
-        self.metric = torch.cat([torch.full((size,), 2 / n_spin * abs(U), dtype=torch.float64) for size, U in zip(sizes, self.U, strict=True)])
+        self.metric = torch.cat([torch.full((size,), 2 / n_spin * abs(U), dtype=torch.float64) for size, U in zip(sizes, self.U, strict=True)]).to(basis.device)
         self.matrices = [torch.zeros(n_spin, len(members.atoms), 2 * members.l + 1, 2 * members.l + 1, dtype=torch.float64) for members in self.sets]
         self._potential: torch.Tensor | None = None
 
@@ -70,11 +70,11 @@ class Hubbard(Term):
     # ---- unknowns ------------------------------------------------------------------------------------------------------------
     def flatten(self, matrices: Sequence[torch.Tensor]) -> torch.Tensor:
         """Occupation matrices as unknowns (S, size)."""
-        return torch.cat([matrix.cpu().reshape(self.n_spin, -1) for matrix in matrices], 1)
+        return torch.cat([matrix.cpu().reshape(self.n_spin, -1) for matrix in matrices], 1).to(self.problem.basis.device)
 
     def unflatten(self, unknowns: torch.Tensor) -> list[torch.Tensor]:
         """Inverse of `flatten`, symmetrised in m, m'."""
-        found = []
+        found, unknowns = [], unknowns.cpu()  # small matrices: handled on the host
         for members, first, last in zip(self.sets, self._bounds[:-1], self._bounds[1:], strict=True):
             matrix = unknowns[:, first:last].reshape(self.n_spin, len(members.atoms), 2 * members.l + 1, 2 * members.l + 1)
             found.append(0.5 * (matrix + matrix.mT))

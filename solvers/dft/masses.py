@@ -17,7 +17,9 @@ DIRECTIONS = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0], [1.0, 
 DIRECTION_NAMES = ("x", "y", "z", "xy", "xyz")
 #: bands closer than this (Ha) at the extremum touch
 TOUCHING = 2e-5
-_MOST_STEPS = 6
+_MOST_STEPS = 10
+#: relative error of 1/m above which the step is halved (narrow gaps make bands bend within it), at most so many times
+_PRECISE, _HALVINGS = 0.02, 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,12 +69,12 @@ def _central(centre: float, ring: np.ndarray, h: float) -> tuple[np.ndarray, np.
 def follow(kpoint: np.ndarray, band: int, sign: int, step: float) -> Iterator[np.ndarray]:
     """A conversation: yields Cartesian k-points (n, 3) in 1/bohr, takes their levels (n, B) in Ha, returns the `Mass` of `band`.
 
-    sign: 1 for a maximum (valence band), −1 for a minimum. The extremum is refined by Newton's method from `kpoint`.
+    sign: 1 for a maximum (valence band), −1 for a minimum. The extremum is refined by Newton's method from `kpoint`; the step is halved where bands are far
+    from parabolic within it.
     """
-    centre = np.array(kpoint, float)
-    offsets = stencil() * step
+    centre, halvings = np.array(kpoint, float), 0
     for _ in range(_MOST_STEPS):
-        levels = yield centre + offsets
+        levels = yield centre + stencil() * step
         first, last = degenerate_with(levels[0], band, TOUCHING)
         if first != last:
             return (yield from _touching(centre, levels[0], first, last, step))
@@ -84,6 +86,9 @@ def follow(kpoint: np.ndarray, band: int, sign: int, step: float) -> Iterator[np
         if kind != ("maximum" if sign > 0 else "minimum"):
             return Mass(centre, float(levels[0, band]), "saddle", band, band, hessian, error, found=False)
         if length < 0.02 * step:
+            if error.max() > _PRECISE * np.abs(hessian).max() and halvings < _HALVINGS:
+                step, halvings = 0.5 * step, halvings + 1
+                continue
             return Mass(centre, float(levels[0, band]), kind, band, band, hessian, error)
         centre = centre + move * min(1.0, 6.0 * step / length)
     return Mass(centre, float(levels[0, band]), kind, band, band, hessian, error, found=False)
@@ -91,11 +96,15 @@ def follow(kpoint: np.ndarray, band: int, sign: int, step: float) -> Iterator[np
 
 def _touching(centre: np.ndarray, at_centre: np.ndarray, first: int, last: int, step: float) -> Iterator[np.ndarray]:
     unit = DIRECTIONS / np.linalg.norm(DIRECTIONS, axis=1, keepdims=True)
-    distance = step * np.array([-2.0, -1.0, 1.0, 2.0])
-    levels = yield (centre + distance[None, :, None] * unit[:, None, :]).reshape(-1, 3)
-    lines = levels.reshape(len(unit), 4, -1)[..., first:last + 1]
     middle = at_centre[first:last + 1]
-    near = (lines[:, 1] + lines[:, 2] - 2.0 * middle) / step**2
-    far = (lines[:, 0] + lines[:, 3] - 2.0 * middle) / (2.0 * step) ** 2
-    along = (4.0 * near - far) / 3.0
-    return Mass(centre, float(middle.mean()), "touching", first, last, along=along.T, along_error=np.abs(near - far).T / 3.0)
+    for _ in range(_HALVINGS + 1):
+        distance = step * np.array([-2.0, -1.0, 1.0, 2.0])
+        levels = yield (centre + distance[None, :, None] * unit[:, None, :]).reshape(-1, 3)
+        lines = levels.reshape(len(unit), 4, -1)[..., first:last + 1]
+        near = (lines[:, 1] + lines[:, 2] - 2.0 * middle) / step**2
+        far = (lines[:, 0] + lines[:, 3] - 2.0 * middle) / (2.0 * step) ** 2
+        along, error = (4.0 * near - far) / 3.0, np.abs(near - far) / 3.0
+        if error.max() <= _PRECISE * np.abs(along).max():
+            break
+        step *= 0.5
+    return Mass(centre, float(middle.mean()), "touching", first, last, along=along.T, along_error=error.T)

@@ -52,6 +52,7 @@ class Plan:
     n_spin: int = 1
     moments: np.ndarray | None = None  # starting moments (N,) in µB
     total_moment: float | None = None
+    sphere_cell: np.ndarray | None = None  # cell (rows, bohr) whose cutoff spheres give the integer plane waves; None: this one
 
     @property
     def n_plane_waves(self) -> int:
@@ -129,6 +130,9 @@ def make_plan(structure: Structure, params: DFTParams) -> Plan:
         dispersion.check(params.dispersion, params.xc)
     magnetism, total_moment = _magnetism(structure, params, entries, charges, n_electrons)
     warnings += magnetism.notes
+    open_shells = [f"{symbol}-{label}" for symbol, label, U in (params.hubbard.values if params.hubbard is not None else ()) if label[-1] in "df" and U]
+    if open_shells and magnetism.n_spin == 1:
+        warnings.append(f"U acts on {', '.join(open_shells)} without spin polarisation, where it mostly opens no gap: give magmoms, or spin = collinear.")
     if not structure.pbc.all():
         warnings.append("Plane waves are periodic along all three cell vectors; periodic images interact across the vacuum of this structure.")
     size, shift = params.kpts.mesh(structure.cell)

@@ -13,8 +13,11 @@ from .terms.dipole import require_neutral
 from .terms.dispersion import dispersion
 
 
-def add_terms(problem: Problem, plan: Plan) -> None:
-    """Let `problem` carry every extra term of `plan`. Raises SetupError where a term cannot work with the potentials."""
+def add_terms(problem: Problem, plan: Plan, exchange: bool = True) -> None:
+    """Let `problem` carry every extra term of `plan`; exchange: exact exchange too, which needs the k-points of the whole mesh.
+
+    Raises SetupError where a term cannot work with the potentials.
+    """
     params = plan.params
     if params.dipole != "none":
         require_neutral(params.charge)
@@ -26,7 +29,7 @@ def add_terms(problem: Problem, plan: Plan) -> None:
     if params.hubbard is not None and params.hubbard.values:
         problem.add(Hubbard(problem, params.hubbard.nested(1 / HARTREE_EV), params.hubbard_projection, plan.moments, plan.n_spin))
     hybrid = problem.model.functional.exact_exchange
-    if hybrid is not None:
+    if hybrid is not None and exchange:
         treatment, extrapolate = params.exchange_singularity, params.exchange_singularity == "extrapolated"
         problem.add(ExactExchange(problem, hybrid.fraction, hybrid.omega, size=plan.size, shift=plan.shift, group=plan.group,
                                   time_reversal=plan.group.time_reversal, treatment="gygi-baldereschi" if extrapolate else treatment,

@@ -53,7 +53,7 @@ class Problem:
         self.hamiltonian = Hamiltonian(basis, list(model.species), torch.from_numpy(model.fractional), workers, local)
         self.v_local = local_potential(self.grid, list(model.species), self.positions)
         self.core = core_density(self.grid, list(model.species), self.positions)
-        self.ewald_energy, self.ewald_forces, self.ewald_stress = ewald(model.cell, model.positions, model.charges)
+        self.ewald_energy, self.ewald_forces, self.ewald_stress = ewald(model.cell, model.positions, model.charges, device=basis.device)
         self.alpha_energy = alpha_energy(self.grid, list(model.species), model.n_electrons)
         self.dipole: SlabDipole | None = None
         self.terms: list[Term] = []

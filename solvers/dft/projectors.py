@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from .basis import Basis, Batch
+from .kernels.phases import projector_rows
 from .pseudo.base import Pseudopotential
 from .pseudo.harmonics import solid_harmonics, solid_harmonics_gradient
 
@@ -82,12 +83,16 @@ def structure_phases(batch: Batch, fractional: torch.Tensor) -> torch.Tensor:
 
 def projectors(batch: Batch, basis: Basis, species: list[Species], fractional: torch.Tensor) -> torch.Tensor:
     """Projector rows in orbital storage, (B, n_projectors, storage)."""
-    phases = structure_phases(batch, fractional)
-    parts = []
-    for kind in species:
-        forms = _forms(kind.pseudo, batch.K, basis.volume).movedim(0, 1)  # (B, rows, n_pw)
-        parts.append((phases[:, kind.atoms, None, :] * forms[:, None]).flatten(1, 2))
-    return batch.store(torch.cat(parts, 1))
+    counts = [sum(len(channel.h) * (2 * channel.l + 1) for channel in kind.pseudo.channels) * len(kind.atoms) for kind in species]
+    stored = torch.zeros(len(batch), sum(counts), batch.storage_length, dtype=basis.dtype, device=batch.device)
+    rows = torch.view_as_complex(stored.unflatten(-1, (-1, 2))) if batch.half else stored
+    first = 0
+    for kind, count in zip(species, counts, strict=True):
+        forms = _forms(kind.pseudo, batch.K, basis.volume).movedim(0, 1).contiguous()  # (B, rows, n_pw)
+        for i, sphere in enumerate(batch.spheres if count else ()):
+            projector_rows(fractional[kind.atoms], sphere.miller, sphere.k, forms[i], batch.half, rows[i, first:first + count])
+        first += count
+    return stored
 
 
 def projector_strains(batch: Batch, basis: Basis, species: list[Species], fractional: torch.Tensor):

@@ -22,7 +22,7 @@ def symmetrise_sites(group: SpaceGroup, l: int, atoms: np.ndarray, matrices: tor
     D = torch.from_numpy(harmonic_rotations(group.cartesian, l)).to(matrices)
     place = np.full(int(group.permutation.max()) + 1, -1)
     place[atoms] = np.arange(len(atoms))
-    goal = torch.from_numpy(place[group.permutation[:, atoms]])  # (operations, sites)
+    goal = torch.from_numpy(place[group.permutation[:, atoms]]).to(matrices.device)  # (operations, sites)
     turned = D[:, None] @ matrices[..., None, :, :, :] @ D.mT[:, None]  # (…, operations, sites, m, m)
     result = torch.zeros_like(matrices)
     result.index_add_(-3, goal.reshape(-1), turned.flatten(-4, -3))

@@ -11,13 +11,15 @@ from solvers.core.errors import NonFiniteError, SetupError
 
 @dataclass(frozen=True)
 class Evaluation:
-    """energy and free_energy in eV, forces (N, 3) eV/Å, stress (3, 3) eV/Å³ or None, pulay_stress eV/Å³ or None (no plane-wave basis)."""
+    """energy and free_energy in eV, forces (N, 3) eV/Å, stress (3, 3) eV/Å³ or None, pulay_stress eV/Å³ or None (no plane-wave basis): its size; pulay_shift:
+    what the missing plane waves add to the diagonal of the stress, eV/Å³, with its sign (0 where there is no estimate)."""
 
     energy: float
     free_energy: float
     forces: np.ndarray
     stress: np.ndarray | None
     pulay_stress: float | None
+    pulay_shift: float = 0.0
 
 
 def live_calculator(value: Any) -> Any:
@@ -49,7 +51,8 @@ def evaluate(atoms, calculator, *, stress: bool) -> Evaluation:
         stated = "" if tensor is None else f" and stress {tensor.ravel()} eV/Å³"
         raise NonFiniteError(f"The calculator returned energy {free_energy} eV{stated}.", hint="Look at the last good frame.")
     pulay = getattr(calculator, "results", {}).get("pulay_stress")
-    return Evaluation(energy, free_energy, forces, tensor, None if pulay is None else float(np.max(np.abs(pulay))))
+    return Evaluation(energy, free_energy, forces, tensor, None if pulay is None else float(np.max(np.abs(pulay))),
+                      0.0 if pulay is None else float(np.mean(pulay)))
 
 
 def frame_of(atoms, evaluation: Evaluation, velocities: np.ndarray | None = None):

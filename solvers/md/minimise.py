@@ -40,8 +40,9 @@ def relax(params: RelaxParams, inputs: Mapping[str, Any], *, resume: State | Non
     """Task: relax ``inputs["structure"]`` with ``inputs["calculator"]``; returns a `Result` with the relaxed structure.
 
     Stops when the largest force and (variable cell) the largest allowed stress component are within tolerance; then, with a plane-wave
-    calculator, chooses the basis anew for the final cell and continues until that agrees. Unconverged is a flagged result. A variable
-    cell is refused (`Result.refused`) when the calculator's Pulay stress exceeds the limit.
+    calculator, whose plane waves stay those of the first cell on the way, chooses the basis anew for the final cell and continues until that agrees: energy,
+    forces and stress of the result are those of a fresh calculation of its structure, and `max_stress` is what is left. Unconverged is a flagged result.
+    A variable cell is refused (`Result.refused`) when the calculator's Pulay stress exceeds the limit.
     """
     structure = Structure.coerce(inputs["structure"])
     require_calculable(structure, periodic=bool(structure.pbc.all()))
@@ -70,6 +71,7 @@ class _Relaxation:
         self.history: list[float] = []
         self.fresh = True  # whether the basis was chosen for the very cell that is evaluated next
         self.renewed = False
+        self.shift = 0.0  # eV/Å³ added to the diagonal of the stress (pulay_correction)
         self.evaluation: Evaluation | None = None
         self.max_force = self.max_stress = float("inf")
 
@@ -111,7 +113,9 @@ class _Relaxation:
                 return
 
     def _with_basis_of(self, atoms):
-        """The calculator to use while the cell stays near that of `atoms`: one FFT box and one k-mesh, where it offers to fix them."""
+        """The calculator to use while the cell stays near that of `atoms`: one set of plane waves, FFT box and k-mesh, where it offers to fix them."""
+        if self.variable and hasattr(self.base, "fixed_basis_for"):
+            return self.base.fixed_basis_for(atoms)
         if self.variable and hasattr(self.base, "frozen_for"):
             return self.base.frozen_for(atoms, _STRAIN_MARGIN)
         return self.base
@@ -128,16 +132,23 @@ class _Relaxation:
         self.atoms = self.coordinates.structure(self.x)
         self.evaluation = evaluate(self.atoms, self.calculator, stress=self.variable)
         volume = abs(float(np.linalg.det(self.atoms.cell.array)))
-        forces, stress = self.coordinates.clean(self.evaluation.forces, self.evaluation.stress, self.params.subtract_mean_force)
+        stress = self.evaluation.stress
+        if self.variable and self.params.pulay_correction:
+            if self.fresh:  # kept until the basis changes: a constant pressure, so that gradient and objective belong together
+                self.shift = self.evaluation.pulay_shift
+            stress = stress + self.shift * np.eye(3)
+        forces, stress = self.coordinates.clean(self.evaluation.forces, stress, self.params.subtract_mean_force)
         self.max_force = float(np.linalg.norm(forces, axis=1).max(initial=0.0))
         self.max_stress = float(np.abs(self.coordinates.stress_deviation(stress)).max() * EV_PER_ANGSTROM3_GPA) if self.variable else 0.0
-        return self.coordinates.gradient(self.x, forces, stress, volume), self.coordinates.enthalpy(self.evaluation.free_energy, volume)
+        return self.coordinates.gradient(self.x, forces, stress, volume), self.coordinates.enthalpy(self.evaluation.free_energy + self.shift * volume, volume)
 
     def _refuse_pulay(self) -> None:
         pulay = self.evaluation.pulay_stress
-        if self.variable and pulay is not None and pulay * EV_PER_ANGSTROM3_GPA > self.params.pulay_limit:
+        limit = self.params.pulay_limit * (4.0 if self.params.pulay_correction else 1.0)  # the estimate is good to about a quarter
+        if self.variable and pulay is not None and pulay * EV_PER_ANGSTROM3_GPA > limit:
             self.refused = (f"The missing plane waves falsify the stress by about {pulay * EV_PER_ANGSTROM3_GPA:.2f} GPa (Pulay stress); at most "
-                            f"{self.params.pulay_limit:g} GPa are allowed when the cell relaxes. Raise the cutoff.")
+                            f"{limit:g} GPa are allowed when the cell relaxes{' with their correction' if self.params.pulay_correction else ''}. "
+                            f"Raise the cutoff{'' if self.params.pulay_correction else ', or use pulay_correction'}.")
 
     def _step(self, text: str) -> Step:
         values = {"free_energy": self.evaluation.free_energy, "energy": self.evaluation.energy, "max_force": self.max_force}
@@ -147,7 +158,7 @@ class _Relaxation:
         return Step("relax", self.n, values, frame_of(self.atoms, self.evaluation), lambda: state, text)
 
     def _state(self) -> State:
-        own = {name: np.array(getattr(self, name)) for name in ("x", "basis_x", "n", "renewals", "fresh", "renewed", "done", "converged", "history")}
+        own = {name: np.array(getattr(self, name)) for name in ("x", "basis_x", "n", "renewals", "fresh", "renewed", "shift", "done", "converged", "history")}
         own["refused"] = np.frombuffer(self.refused.encode(), np.uint8)
         return own | {f"minimiser.{name}": np.array(value) for name, value in self.minimiser.state().items()}
 
@@ -156,7 +167,7 @@ class _Relaxation:
             raise SetupError(f"The checkpoint holds {len(state['x'])} coordinates, this structure has {len(self.x)}.", hint="It belongs to another structure.")
         self.x, self.n, self.renewals = np.array(state["x"]), int(state["n"]), int(state["renewals"])
         self.fresh, self.renewed, self.done, self.converged = (bool(state[name]) for name in ("fresh", "renewed", "done", "converged"))
-        self.history = [float(value) for value in state["history"]]
+        self.history, self.shift = [float(value) for value in state["history"]], float(state["shift"])
         self.refused = bytes(np.asarray(state["refused"], np.uint8)).decode()
         self.basis_x = np.array(state["basis_x"])
         self.calculator = self._with_basis_of(self.coordinates.structure(self.basis_x))

@@ -22,7 +22,9 @@ class RelaxParams:
     max_displacement: float = param(0.2, unit="Å", low=1e-4, high=1.0, help="longest move of an atom in one step", advanced=True)
     max_strain: float = param(0.03, low=1e-5, high=0.2, help="largest strain component in one step", advanced=True)
     subtract_mean_force: bool = param(True, help="remove the mean force (egg-box effect); switch off in an external field", advanced=True)
-    pulay_limit: float = param(0.5, unit="GPa", low=0.0, help="variable cells are refused when the uncorrected Pulay stress exceeds this", advanced=True)
+    pulay_limit: float = param(0.5, unit="GPa", low=0.0, advanced=True,
+                               help="variable cells are refused when the uncorrected Pulay stress exceeds this (with pulay_correction: four times this)")
+    pulay_correction: bool = param(False, advanced=True, help="plane waves: add the estimated effect of the missing ones to the stress that the cell follows")
 
     def __post_init__(self):
         check(self)

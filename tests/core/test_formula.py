@@ -7,8 +7,10 @@ from ase.symbols import string2symbols
 
 from solvers.core.formula import _NEGATIVE_FIRST, formula
 
+WRITTEN = ("SiO2 TiN NaCl NH3 H2O CO2 CH4 CH4O C6H6 Ni3Al GaAs SrTiO3 LiCoO2 CaCO3 Mg2SiO4 SiC TiAl Si8").split()
 
-@pytest.mark.parametrize("written", ["SiO2", "TiN", "NaCl", "NH3", "H2O", "CO2", "CH4", "CH4O", "C6H6", "Ni3Al", "GaAs", "SrTiO3", "LiCoO2", "CaCO3", "Mg2SiO4", "SiC", "TiAl", "Si8"])
+
+@pytest.mark.parametrize("written", WRITTEN)
 def test_order(written):
     assert formula(reversed(string2symbols(written))) == written
 

@@ -82,6 +82,19 @@ def test_mass_of_a_shifted_anisotropic_valley():
     assert not talk(follow(centre, 1, 1, 0.02), levels).found  # a minimum is no valence band edge
 
 
+def test_the_step_is_halved_where_a_narrow_gap_bends_the_band():
+    gap, p = 0.02, 0.6  # two bands of a k·p model: E = ½ (√(gap² + 4p²k²)), mass gap/(2p²)
+
+    def levels(k):
+        root = 0.5 * np.sqrt(gap**2 + 4 * p**2 * (k**2).sum(1))
+        return np.stack([-root, root], 1)
+    mass = talk(follow(np.zeros(3), 1, -1, 0.02), levels)
+    rough = derivatives(levels(stencil() * 0.02)[:, 1], 0.02)[1]
+    exact = 2 * p**2 / gap
+    assert abs(rough[0, 0] - exact) > 0.1 * exact
+    np.testing.assert_allclose(mass.inverse, exact * np.eye(3), atol=0.01 * exact)
+
+
 def test_touching_bands_get_masses_along_lines():
     def levels(k):
         q = (k**2).sum(1)

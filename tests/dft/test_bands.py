@@ -121,12 +121,6 @@ def test_terms_that_follow_the_orbitals_hold_at_new_points_too(own):
     np.testing.assert_allclose(again.solve(calculation.plan.kpoints, 5, 1e-7)["eigenvalues"][..., :4], scf_levels(calculation)[..., :4], atol=1e-9)
 
 
-def test_exact_exchange_is_refused_off_the_mesh():
-    params = from_dict(tasks.get("bands").params_class(), {"xc": "PBE0", "cutoff": 100, "device": "cpu", "path": "LG"})
-    with pytest.raises(SetupError, match="only at the points of the self-consistent mesh"):
-        drain(tasks.get("bands").run(params, {"structure": Structure.from_atoms(bulk("Si"))}))
-
-
 def test_what_cannot_work_is_refused(crystal):
     fixed = FixedPotential.of(crystal)
     with pytest.raises(SetupError, match="bands were asked for and there are"):

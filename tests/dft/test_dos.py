@@ -14,9 +14,9 @@ from solvers.testing import check_task
 QUICK = {"xc": "LDA", "device": "cpu", "tolerance": 1e-7}
 
 
-def run(atoms, steps=None, **own):
+def run(atoms, **own):
     task = tasks.get("dos")
-    return drain(task.run(from_dict(task.params_class(), {**QUICK, **own}), {"structure": Structure.from_atoms(atoms)}), steps and steps.append)
+    return drain(task.run(from_dict(task.params_class(), {**QUICK, **own}), {"structure": Structure.from_atoms(atoms)}))
 
 
 @pytest.fixture(scope="module")

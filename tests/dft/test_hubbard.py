@@ -206,3 +206,18 @@ NAMES = [("Si", 0, 0, 1, "3s"), ("Ni", 2, 0, 1, "3d"), ("Ni", 0, 0, 2, "3s"), ("
 @pytest.mark.parametrize(("symbol", "l", "index", "count", "label"), NAMES)
 def test_shells_have_the_names_of_the_neutral_atom(symbol, l, index, count, label):
     assert shell_label(symbol, l, index, count) == label
+
+
+def test_plans_speak_of_u_that_cannot_work():
+    from ase.build import bulk
+
+    from solvers.core.structure import Structure
+    from solvers.dft.params import DFTParams
+    from solvers.dft.plan import make_plan
+    titanium = Structure.from_atoms(bulk("Ti", "fcc", a=4.1))
+    common = {"cutoff": 200, "pseudos": "Ti=GTH-PADE-q4"}
+    assert any("without spin polarisation" in note for note in make_plan(titanium, DFTParams(hubbard="Ti-3d=3", **common)).warnings)
+    assert not any("without spin polarisation" in note for note in make_plan(titanium, DFTParams(hubbard="Ti-3d=3", spin="collinear", **common)).warnings)
+    with pytest.raises(SetupError, match="hubbard names Ni"):
+        make_plan(titanium, DFTParams(hubbard="Ni-3d=3", **common))
+    assert make_plan(titanium, DFTParams(hubbard="Ti-3d=3", **common)).settings["hubbard"] == "Ti-3d=3.0"

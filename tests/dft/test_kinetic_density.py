@@ -140,14 +140,14 @@ def test_symmetry_changes_nothing():
 
     found = []
     for symmetry in (True, False):
-        params = DFTParams(xc="r2SCAN", cutoff=90, kpts=2, grid=(16, 16, 16), smearing="none", device="cpu", symmetry=symmetry, tolerance=1e-10)
+        params = DFTParams(xc="r2SCAN", cutoff=90, kpts=2, grid=(16, 16, 16), smearing="none", device="cpu", symmetry=symmetry, tolerance=1e-11)
         calculation = Calculation(make_plan(Structure.from_atoms(bulk("Si")), params), Workers(1))
         for _ in calculation.run():
             pass
         found.append(calculation)
     assert len(found[0].plan.kpoints) < len(found[1].plan.kpoints)
     assert found[0].energies.free == pytest.approx(found[1].energies.free, abs=1e-9)
-    assert found[0].stress == pytest.approx(found[1].stress, abs=1e-9)
+    assert found[0].stress == pytest.approx(found[1].stress, abs=1e-8)
     assert found[0].plan.settings["xc"] == "r2SCAN"
 
 

@@ -214,3 +214,14 @@ def test_training_takes_frames_of_the_project_and_says_what_is_wrong_with_others
     dialog.read()
     qtbot.waitUntil(lambda: "no energy" in dialog.problem.text(), timeout=20_000)
     assert not dialog.accept_button.isEnabled()
+
+
+def test_the_estimate_of_phonons_counts_supercells(silicon):
+    from qcad_gui import estimating
+    from solvers.core.calculators import CalculatorSpec
+    from solvers.core.job import JobSpec
+    spec = JobSpec("phonons", {"supercell": "2x2x2"}, {"structure": silicon, "calculator": CalculatorSpec("dft", {"cutoff": 150.0, "kpts": "4x4x4"})})
+    lines = "\n".join(estimating.estimate(spec).lines)
+    assert "3 supercells of 16 atoms" in lines and "In all about" in lines and "8 k-points" in lines, "4×4×4 of the cell is 2×2×2 of the supercell"
+    cheap = JobSpec("phonons", {"supercell": "2x2x2"}, {"structure": silicon, "calculator": CalculatorSpec("emt", {})})
+    assert "3 supercells" in estimating.estimate(cheap).lines[0]

@@ -5,8 +5,9 @@ occupied (y) rows, transform z on those rows only, then y; per slab of m y-plane
 back. The full box never exists and each piece stays in the second-level cache; small boxes are one slab, because a call of the FFT library costs as much
 as a few short transforms.
 
-Arrays: planes (x occupied, n2, n3), slab (n1, m n3), rows (y occupied, n3); V and rho are stored [slab, x, (y, z) within the slab]. `plans` holds the handles of the z, y and x
-plans, `functions` the addresses of the forward and backward transforms; see `fft_plans`. The plain torch version is `reference.py`.
+Arrays: planes (x occupied, n2, n3), slab (n1, m n3), rows (y occupied, n3); V and rho are stored [slab, x, (y, z) within the slab]. `plans` holds the
+handles of the z, y and x plans, `functions` the addresses of the forward and backward transforms; see `fft_plans`. The plain torch version is
+`local.PlainOperator`.
 """
 from __future__ import annotations
 

@@ -13,12 +13,16 @@ from scipy.special import erfc
 #: both lattice sums are cut where their terms are below e^{−_REACH²}
 _REACH = 6.3
 _CHUNK = 400_000  # pairs handled at once
+#: atoms from which compiled kernels do the sums: below, NumPy's arrays are small and nothing has to be compiled
+WORTHWHILE = 48
 
 
-def ewald(cell: np.ndarray, positions: np.ndarray, charges: np.ndarray, eta: float | None = None) -> tuple[float, np.ndarray, np.ndarray]:
+def ewald(cell: np.ndarray, positions: np.ndarray, charges: np.ndarray, eta: float | None = None,
+          device: str = "cpu") -> tuple[float, np.ndarray, np.ndarray]:
     """(energy Ha, forces (N, 3) Ha/bohr, stress (3, 3) Ha/bohr³ = (1/Ω) dE/dε) of charges (N,) at positions (N, 3) bohr in a cell (3, 3) of rows in bohr.
 
-    eta: the splitting parameter in 1/bohr², balanced when left out; the result does not depend on it.
+    eta: the splitting parameter in 1/bohr², balanced when left out; the result does not depend on it. device: where the sums of many atoms are
+    done ("cpu" or "cuda").
     """
     cell, positions, charges = np.asarray(cell, float), np.asarray(positions, float), np.asarray(charges, float)
     volume = abs(float(np.linalg.det(cell)))
@@ -29,7 +33,7 @@ def ewald(cell: np.ndarray, positions: np.ndarray, charges: np.ndarray, eta: flo
     stress = math.pi * total**2 / (2 * volume * eta) * np.eye(3)
     forces = np.zeros_like(positions)
     for part in (_reciprocal, _direct):
-        e, f, s = part(cell, positions, charges, eta, volume)
+        e, f, s = part(cell, positions, charges, eta, volume, device)
         energy, forces, stress = energy + e, forces + f, stress + s
     return energy, forces, stress / volume
 
@@ -41,29 +45,37 @@ def lattice_points(cell: np.ndarray, radius: float) -> np.ndarray:
     return np.stack(np.meshgrid(*(np.arange(-n, n + 1) for n in reach), indexing="ij"), -1).reshape(-1, 3)
 
 
-def _reciprocal(cell, positions, charges, eta, volume):
+def _reciprocal(cell, positions, charges, eta, volume, device):
     reciprocal = 2 * math.pi * np.linalg.inv(cell).T
     vectors = lattice_points(reciprocal, 2 * _REACH * math.sqrt(eta)) @ reciprocal
     vectors = vectors[len(vectors) // 2 + 1:]  # one of each ±G; the middle one is G = 0
     square = np.einsum("gi,gi->g", vectors, vectors)
     keep = square < 4 * eta * _REACH**2
     vectors, square = vectors[keep], square[keep]
-    phases = np.exp(-1j * vectors @ positions.T) * charges  # (n_G, N)
-    structure = phases.sum(1)
     weight = 4 * math.pi / volume * np.exp(-square / (4 * eta)) / square  # both signs of G
+    if len(charges) >= WORTHWHILE:
+        from ..kernels.lattice_sums import smooth_part
+        structure, forces = smooth_part(vectors, weight, positions, charges, device)
+    else:
+        phases = np.exp(-1j * vectors @ positions.T) * charges  # (n_G, N)
+        structure = phases.sum(1)
+        forces = -2 * np.einsum("g,gn,gi->ni", weight, (np.conj(structure)[:, None] * phases).imag, vectors, optimize=True)
     power = weight * np.abs(structure) ** 2
     energy = float(power.sum())
-    forces = -2 * np.einsum("g,gn,gi->ni", weight, (np.conj(structure)[:, None] * phases).imag, vectors, optimize=True)
     stress = np.einsum("g,gi,gj->ij", power * 2 / square * (1 + square / (4 * eta)), vectors, vectors, optimize=True) - energy * np.eye(3)
     return energy, forces, stress
 
 
-def _direct(cell, positions, charges, eta, volume):
+def _direct(cell, positions, charges, eta, volume, device):
     root = math.sqrt(eta)
     radius = _REACH / root
     inverse = np.linalg.inv(cell)
     inside = positions - np.floor(positions @ inverse) @ cell
     images = lattice_points(cell, radius) @ cell
+    if len(charges) >= WORTHWHILE:
+        from ..kernels.lattice_sums import near_part
+        spread = float(np.linalg.norm(np.abs(np.linalg.inv(inverse)).sum(0)))  # no difference of positions is longer
+        return near_part(inside, charges, images[np.linalg.norm(images, axis=1) < radius + spread], root, radius, device)
     n = len(charges)
     energy, forces, stress = 0.0, np.zeros((n, 3)), np.zeros((3, 3))
     between = inside[:, None] - inside[None]  # (N, N, 3), from b to a

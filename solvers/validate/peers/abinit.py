@@ -49,6 +49,10 @@ def input_text(case: Case, files: list[str]) -> str:
              "ngkpt " + " ".join(map(str, case.kpts)), "nshiftk 1", "shiftk " + " ".join(map(str, case.shift)), "kptopt 1",
              "nstep 100", "toldfe 0", "tolvrs 1.0d-15", "iscf 7", "optforces 1", "optstress 1",
              "prtwf 0", "prtden 0", "prteig 0", "prtebands 0", "chkprim 0", "chksymbreak 0"]
+    if case.xc == "r2SCAN":
+        lines.append("usekden 1")
+    if any("/" in selector for selector in case.pseudos.values()) and case.xc != "r2SCAN":
+        lines.append("nc_xccc_gspace 1")  # core densities filtered like the valence density, as here; in real space they cost up to 1e-3 Ha at low cutoffs
     if case.box:
         lines.append("ngfft " + " ".join(map(str, case.box)))
     if not case.symmetry or case.forces:

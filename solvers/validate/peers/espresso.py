@@ -12,10 +12,12 @@ import shutil
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from solvers.core.errors import MissingError, ReadError, RunError
+from solvers.core.units import HARTREE_PER_BOHR3_GPA
 
 from . import potentials
 
@@ -39,8 +41,9 @@ def version() -> str:
     return f"Quantum ESPRESSO {match[1]}" if match else "pw.x"
 
 
-def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) -> str:
-    """The `pw.x` input of a case; `files` maps symbols to potential files, threshold is the estimated energy error in Ry."""
+def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9, lines: str = "") -> str:
+    """The `pw.x` input of a case; `files` maps symbols to potential files, threshold is the estimated energy error in Ry, `lines` are
+    further ones of &system."""
     from ase.data import atomic_masses, atomic_numbers
 
     system = ["ibrav = 0", f"nat = {len(case.symbols)}", f"ntyp = {len(files)}", f"ecutwfc = {2 * case.cutoff!r}"]
@@ -50,6 +53,8 @@ def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) ->
         system += ["occupations = 'smearing'", f"smearing = '{_SMEARING[case.smearing[0]]}'", f"degauss = {2 * case.smearing[1]!r}"]
     if not case.symmetry:
         system.append("nosym = .true.")
+    if lines:
+        system.append(lines)
     gamma = tuple(case.kpts) == (1, 1, 1) and not any(case.shift)
     shift = [int(round(2 * part)) for part in case.shift]
     points = "K_POINTS gamma" if gamma else "K_POINTS automatic\n" + " ".join(map(str, [*case.kpts, *shift]))
@@ -74,18 +79,20 @@ def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9) ->
     return "\n".join(rows) + "\n"
 
 
-def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: float = 1e-9) -> dict:
-    """Results of `pw.x` for a case: energy (F, Ha), history of energies (Ha), forces (N, 3) Ha/bohr, box, wall seconds of the process.
+def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: float = 1e-9, lines: str = "",
+        change: Callable[[str], str] | None = None) -> dict:
+    """Results of `pw.x` for a case: energy (F, Ha), history of energies (Ha), forces (N, 3) Ha/bohr, stress (3, 3) GPa, box, wall seconds of the process.
 
-    Raises MissingError when it is not installed, RunError when it fails, ReadError when its output is not understood.
+    change: what is done to the input text. Raises MissingError when it is not installed, RunError when it fails, ReadError when its output is not understood.
     """
     if not installed():
         raise MissingError("Quantum ESPRESSO's pw.x is not installed.", hint="Install the Debian package quantum-espresso.")
     if folder is None:
         with tempfile.TemporaryDirectory() as name:
-            return run(case, Path(name), ranks=ranks, threshold=threshold)
+            return run(case, Path(name), ranks=ranks, threshold=threshold, lines=lines, change=change)
     files = {symbol: potentials.write(case, symbol, folder, "gth") for symbol in dict.fromkeys(case.symbols)}
-    text = input_text(case, files, threshold=threshold)
+    text = input_text(case, files, threshold=threshold, lines=lines)
+    text = text if change is None else change(text)
     (folder / "run.in").write_text(text)
     argv = ["pw.x", "-in", "run.in"]
     if ranks > 1:
@@ -110,7 +117,10 @@ def parse(text: str, n_atoms: int) -> dict:
     history = [float(value) / 2 for value in re.findall(r"^\s+total energy\s+=\s+([-+0-9.Ee]+) Ry", text, re.M)]
     box = re.search(r"FFT dimensions:\s*\(\s*(\d+),\s*(\d+),\s*(\d+)\)", text)
     forces = re.findall(r"^\s+atom\s+\d+ type\s+\d+\s+force =\s+([-+0-9.Ee]+)\s+([-+0-9.Ee]+)\s+([-+0-9.Ee]+)", text, re.M)[:n_atoms]
-    return {"energy": float(final[1]) / 2, "history": history, "forces": np.array(forces, float) / 2, "box": tuple(map(int, box.groups())) if box else ()}
+    found = {"energy": float(final[1]) / 2, "history": history, "forces": np.array(forces, float) / 2, "box": tuple(map(int, box.groups())) if box else ()}
+    if pressure := re.search(r"total   stress.*\n((?:.*\n){3})", text):  # Ry/bohr³, positive in compression
+        found["stress"] = -0.5 * HARTREE_PER_BOHR3_GPA * np.array([[float(word) for word in line.split()[:3]] for line in pressure[1].strip().splitlines()])
+    return found
 
 
 def _environment() -> dict[str, str]:

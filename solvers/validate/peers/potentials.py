@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..cases.dft import Case
 
 #: our functional -> ABINIT's number for the libxc pair
-IXC = {"LDA": -1012, "PBE": -101130, "PBEsol": -116133}
+IXC = {"LDA": -1012, "PBE": -101130, "PBEsol": -116133, "revPBE": -102130, "r2SCAN": -497498}
 
 
 def write(case: Case, symbol: str, folder: Path, suffix: str = "psp10") -> str:

@@ -1,0 +1,16 @@
+"""CUDA launcher of the scalar function in `accumulate.py`; import only where numba.cuda is wanted (a GPU, the simulator, or compilation to PTX)."""
+from __future__ import annotations
+
+from numba import cuda
+
+from .accumulate import point_density
+
+
+def accumulate_body(fields, weights, rho):
+    """rho (points,) += Σ weights (k, bands) |fields (k, bands, points)|²."""
+    point = cuda.threadIdx.x + cuda.blockIdx.x * cuda.blockDim.x
+    if point < rho.shape[0]:
+        rho[point] += point_density(fields, weights, point)
+
+
+accumulate = cuda.jit(accumulate_body)
