@@ -94,15 +94,19 @@ class AndersonMixer:
         self.residuals.clear()
 
     def next(self, before: Point, after: Point, precondition: Callable[[torch.Tensor], torch.Tensor], share: float) -> Point:
-        """The next input; `precondition` acts on the packed charge, `share` is the part of the preconditioned residual that is taken."""
+        """The next input; `precondition` acts on the packed charge, `share` is the part of the preconditioned residual that is taken.
+
+        A residual points downhill in energy. A fitted step against it follows a curvature of the wrong sign towards a saddle, where the residual is small and
+        the energy is not lowest: then the plain step is taken.
+        """
         x = self.join(before)
         r = self.join(after) - x
         self._prune(self.product(r, r))
         mixed, rest = x, r
+        weights = self.metric.clone()
+        weights[:len(self.inside)] += self._weights(_SHORT_WAVES)
         if self.residuals:
             steps = [r - old for old in self.residuals]
-            weights = self.metric.clone()
-            weights[:len(self.inside)] += self._weights(_SHORT_WAVES)
             products = (torch.stack(steps).conj() * weights) @ torch.stack([*steps, r]).mT
             matrix, right = products.real[:, :-1].cpu(), products.real[:, -1].cpu()
             scale = torch.sqrt(matrix.diagonal()).clamp_min(1e-300)
@@ -113,9 +117,14 @@ class AndersonMixer:
         self.densities.append(x)
         self.residuals.append(r)
         self.densities, self.residuals = self.densities[-self.depth:], self.residuals[-self.depth:]
-        n = len(self.inside)
-        better = torch.cat([precondition(rest[:n]), rest[n:]])
-        return self.split(mixed + self.damping * share * better, before)
+
+        def plain(residual: torch.Tensor) -> torch.Tensor:
+            n = len(self.inside)
+            return self.damping * share * torch.cat([precondition(residual[:n]), residual[n:]])
+        step = mixed - x + plain(rest)
+        if float((weights * (step.real * r.real + step.imag * r.imag)).sum()) < 0.0:
+            step = plain(r)
+        return self.split(x + step, before)
 
     def _prune(self, newest: float) -> None:
         norms = [self.product(r, r) for r in self.residuals]
