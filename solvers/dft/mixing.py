@@ -20,8 +20,11 @@ _FORGET = 1e5
 #: κ in Ha bohr³: ∂²e_x/∂m² of the uniform gas is 0.33 n^{−2/3}, 1 at the density 0.2 of a d shell
 _MOMENT_KERNEL = 1.0
 #: Ha bohr³ added to the Hartree kernel of the charge where histories are fitted: 4π/G² alone all but hides what electrons do inside a d shell, and the fit then
-#: settles where that hidden residual is stuck (of eleven coarse magnetic metals seven did not converge within 60 steps, with it three)
+#: settles where that hidden residual is stuck (of eleven coarse magnetic metals six did not converge within 60 steps, with it three)
 _SHORT_WAVES = 1.0
+
+#: the plain step that replaces an uphill one is this much longer: where the curvature has the wrong sign the minimum is far
+_DOWNHILL = 2.0
 
 #: density coefficients (S, n1, n2, n3//2+1) and the unknowns of the extra terms
 Point = tuple[torch.Tensor, list[torch.Tensor]]
@@ -123,7 +126,7 @@ class AndersonMixer:
             return self.damping * share * torch.cat([precondition(residual[:n]), residual[n:]])
         step = mixed - x + plain(rest)
         if float((weights * (step.real * r.real + step.imag * r.imag)).sum()) < 0.0:
-            step = plain(r)
+            step = _DOWNHILL * plain(r)
         return self.split(x + step, before)
 
     def _prune(self, newest: float) -> None:
