@@ -37,6 +37,27 @@ def test_davidson_finds_the_lowest_states(lab, options):
             assert X[..., 1].abs().max() == 0.0  # Im c(0): anything else is a ghost of eigenvalue zero
 
 
+@pytest.mark.parametrize("options", [{}, GAMMA])
+def test_a_small_subspace_is_collapsed_and_finds_the_same(lab, options, monkeypatch):
+    """What large blocks do: three blocks at most, whatever the number of expansions; one block of bands more than the subspace is never made."""
+    from solvers.dft.eigen import davidson as module
+    model = lab.model()
+    problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
+    problem.set_density(atomic_density(problem))
+    batch = problem.basis.batches[0]
+    X = initial_orbitals(problem, batch, 6)
+    monkeypatch.setattr(module, "_ROOMY", 0)
+    collapses = []
+    collapse = module._Subspace.collapse
+    monkeypatch.setattr(module._Subspace, "collapse", lambda self, C: collapses.append(self.V.shape[1]) or collapse(self, C))
+    for _ in range(5):
+        bands = davidson(problem.hamiltonian, batch, X, expansions=6, tolerance=1e-9)
+        X = bands.orbitals
+    assert collapses and set(collapses) == {18}
+    assert torch.allclose(bands.eigenvalues[0, :5], dense(problem, batch)[:5], rtol=0, atol=1e-10)
+    assert torch.allclose(X[0] @ X[0].mH, torch.eye(6, dtype=X.dtype), atol=1e-12)
+
+
 def test_gamma_in_real_and_complex_storage_is_one_physics(lab):
     model = lab.model(smearing="gaussian", width=0.01)
     energies = []
