@@ -19,10 +19,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-#: operations × atoms²: beyond this (about two seconds) symmetry is left out; Si64 as a perfect supercell has 6e6
-_MOST_WORK = 5e7
-
-
 @dataclass(frozen=True, eq=False)
 class SpaceGroup:
     """Operations of a crystal: rotations W (n, 3, 3) int, translations w (n, 3), `permutation` (n, N): atom a goes to atom permutation[s, a]."""
@@ -40,7 +36,8 @@ class SpaceGroup:
         """The space group that spglib finds for cell rows, positions (N, 3) and numbers (N,) (any integers that tell atoms apart).
 
         symprec is in the unit of `cell`. Translations are refined by the atoms they map, so that operations are exact for exact structures.
-        When spglib finds nothing, the identity alone; also for perfect supercells so large that their thousands of operations cost more than they save.
+        When spglib finds nothing, the identity alone. Operations are products of one operation per rotation with the pure translations, so that only these
+        are matched atom by atom: a perfect supercell has tens of thousands of operations.
         """
         import spglib
         cell, positions, numbers = np.asarray(cell, float), np.asarray(positions, float), np.asarray(numbers)
@@ -49,17 +46,12 @@ class SpaceGroup:
         if dataset is None:
             return cls.identity(cell, positions)
         rotations, translations = np.array(dataset.rotations), np.array(dataset.translations)
-        if len(rotations) * len(fractions) ** 2 > _MOST_WORK:
-            return cls.identity(cell, positions, time_reversal=True)
-        permutation, refined = [], []
-        for rotation, translation in zip(rotations, translations, strict=True):
-            moved = fractions @ rotation.T + translation
-            between = moved[:, None] - fractions[None]
-            between -= np.round(between)
-            distance = np.linalg.norm(between @ cell, axis=-1) + 1e6 * (numbers[:, None] != numbers[None])
-            permutation.append(distance.argmin(1))
-            refined.append(translation - between[np.arange(len(fractions)), permutation[-1]].mean(0))
-        return cls(cell, positions, rotations, np.array(refined), np.array(permutation), f"{dataset.international} ({dataset.number})")
+        pure, first = _representatives(rotations)
+        shifts, moves = _matched(fractions, rotations[pure], translations[pure])
+        steps, turns = _matched(fractions, rotations[first], translations[first])
+        every = np.repeat(np.arange(len(first)), len(pure)), np.tile(np.arange(len(pure)), len(first))
+        return cls(cell, positions, rotations[first][every[0]], steps[every[0]] + shifts[every[1]], moves[every[1][:, None], turns[every[0]]],
+                   f"{dataset.international} ({dataset.number})")
 
     @classmethod
     def identity(cls, cell: np.ndarray, positions: np.ndarray, time_reversal: bool = False) -> SpaceGroup:
@@ -117,9 +109,8 @@ class SpaceGroup:
     @cached_property
     def _cosets(self) -> tuple[np.ndarray, SpaceGroup]:
         """(pure translations (t, 3), one operation for every distinct rotation)."""
-        pure = (self.rotations == np.eye(3, dtype=int)).all((1, 2))
-        _, first = np.unique(self.rotations.reshape(len(self), 9), axis=0, return_index=True)
-        return self.translations[pure], self._keep(np.sort(first))
+        pure, first = _representatives(self.rotations)
+        return self.translations[pure], self._keep(first)
 
     def density_tables(self, box: tuple[int, int, int], device: str = "cpu") -> DensityTables:
         """Index and phase tables that symmetrise densities on `box` (see `DensityTables.symmetrise`); built once per structure."""
@@ -133,11 +124,15 @@ class SpaceGroup:
         return transposed @ self.rotations @ np.linalg.inv(transposed)
 
     def symmetrise_forces(self, forces: np.ndarray) -> np.ndarray:
-        """The invariant part of forces (N, 3)."""
-        turned = np.einsum("sij,aj->sai", self.cartesian, forces)
-        total = np.zeros_like(forces, dtype=float)
-        np.add.at(total, self.permutation.reshape(-1), turned.reshape(-1, 3))
-        return total / len(self)
+        """The invariant part of forces (N, 3): the mean over the pure translations, then over one operation per rotation."""
+        pure, first = _representatives(self.rotations)
+        average = np.asarray(forces, float)
+        for which in (pure, first):
+            turned = np.einsum("sij,aj->sai", self.cartesian[which], average)
+            total = np.zeros_like(average)
+            np.add.at(total, self.permutation[which].reshape(-1), turned.reshape(-1, 3))
+            average = total / len(which)
+        return average
 
     def symmetrise_stress(self, stress: np.ndarray) -> np.ndarray:
         """The invariant part of a (3, 3) tensor."""
@@ -159,8 +154,10 @@ class DensityTables:
         vectors = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
         limit = (np.array(self.box) - 1) // 2  # strictly inside: no Nyquist plane
         allowed = (np.abs(vectors) <= limit).all(1)
-        turns = vectors @ pure.T
-        allowed &= (np.abs(turns - np.round(turns)) < 1e-3).all(1)
+        for translation in pure:  # what the first few leave is so little that thousands cost nothing
+            places = np.flatnonzero(allowed)
+            turns = vectors[places] @ translation
+            allowed[places] = np.abs(turns - np.round(turns)) < 1e-3
         smallest = np.arange(len(vectors))
         for rotation in cosets.rotations:
             image = vectors @ rotation  # rows of (Wᵀ G)ᵀ
@@ -183,3 +180,21 @@ class DensityTables:
         result = flat.new_zeros(flat.shape)
         result[..., self.index] = average * self.phase.conj()
         return result.reshape(rho.shape)
+
+
+def _representatives(rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(places of the pure translations, place of the first operation of every rotation) among rotations (n, 3, 3)."""
+    _, first = np.unique(rotations.reshape(len(rotations), 9), axis=0, return_index=True)
+    return np.flatnonzero((rotations == np.eye(3, dtype=int)).all((1, 2))), np.sort(first)
+
+
+def _matched(fractions: np.ndarray, rotations: np.ndarray, translations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(translations (n, 3) refined by the atoms they map, permutation (n, N)) of operations that a symmetry search found."""
+    from scipy.spatial import cKDTree
+
+    def wrapped(points: np.ndarray) -> np.ndarray:
+        return (points - np.floor(points)) % 1.0  # a rounding error below zero wraps to one
+    moved = np.einsum("sij,aj->sai", rotations, fractions) + translations[:, None]
+    permutation = cKDTree(wrapped(fractions), boxsize=1.0).query(wrapped(moved))[1]
+    between = moved - fractions[permutation]
+    return translations - (between - np.round(between)).mean(1), permutation.astype(np.int32)

@@ -169,9 +169,18 @@ def test_mesh_and_wrap():
     assert wrap(np.array([0.5, -0.5, 0.75, 1.0])) == pytest.approx([0.5, 0.5, -0.25, 0.0])
 
 
-def test_a_huge_perfect_supercell_is_planned_without_its_thousands_of_operations():
+def test_perfect_supercells_keep_all_their_operations():
+    """Products of rotations and translations form the group: every one maps atoms on atoms of the same kind, and forces of the crystal vanish."""
     from ase.build import bulk
-    atoms = bulk("Cu", cubic=True).repeat((6, 6, 6))
-    assert len(SpaceGroup.find(atoms.cell.array, atoms.positions, atoms.numbers)) == 1
-    small = bulk("Si", cubic=True).repeat((2, 2, 2))
-    assert len(SpaceGroup.find(small.cell.array, small.positions, small.numbers)) == 48 * 32
+    atoms = bulk("NaCl", "rocksalt", a=5.6, cubic=True).repeat((2, 2, 1))
+    atoms.positions += (0.3, -0.7, 1.1)
+    group = SpaceGroup.find(atoms.cell.array, atoms.positions, atoms.numbers)
+    assert len(group) == 16 * 16  # the cell is tetragonal: 16 rotations; 16 lattice points
+    fractions = atoms.get_scaled_positions()
+    for s in range(0, len(group), 7):
+        between = fractions @ group.rotations[s].T + group.translations[s] - fractions[group.permutation[s]]
+        assert np.abs(between - np.round(between)).max() < 1e-12
+        assert (atoms.numbers == atoms.numbers[group.permutation[s]]).all()
+    assert np.abs(group.symmetrise_forces(np.random.default_rng(1).normal(size=(len(atoms), 3)))).max() < 1e-12
+    large = bulk("Cu", cubic=True).repeat((4, 4, 4))
+    assert len(SpaceGroup.find(large.cell.array, large.positions, large.numbers)) == 48 * 256
