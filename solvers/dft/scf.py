@@ -11,7 +11,8 @@ import torch
 
 from ..core.errors import NonFiniteError
 from . import preconditioners
-from .eigen.davidson import Bands, davidson
+from .eigen.choose import block_solver
+from .eigen.davidson import Bands
 from .extra import Term
 from .ldos import local_density_of_states, screen
 from .mixing import AndersonMixer
@@ -178,6 +179,7 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
     carried = state.trusted and state.step == 1  # orbitals of another geometry: a residual that they spoil would spoil the mixing's history
     expansions = 5 if state.accuracy < goal or renewed else 4 if fresh or carried else 2
     filled = None if state.occupations is None else state.occupations.to(basis.device)
+    solver = block_solver(basis.device, wanted)
 
     def solve(item: tuple[Block, torch.Tensor | None]) -> Bands:
         block, X = item
@@ -186,8 +188,8 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
             X, image = initial_pair(problem, block.batch, wanted, block.spin)
             if state.trusted:
                 for _ in range(_CATCH_UP):
-                    X, image = davidson(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin, image=image).orbitals, None
-        return davidson(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image,
+                    X, image = solver(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin, image=image).orbitals, None
+        return solver(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image,
                         weights=None if filled is None else block.of(filled))
     return workers.map(solve, zip(problem.blocks, [None] * len(problem.blocks) if fresh else state.orbitals, strict=True))
 
