@@ -62,7 +62,7 @@ class ResultsPanel(Panel):
         for what, text, tip, icon in (
             ("structure", tr("Use structure"), tr("Make the result's structure a new structure of the project"), "bulk"),
             ("forces", tr("Show forces"), tr("Draw the forces of this result as arrows"), "forces"),
-            ("field", tr("Show density"), tr("Draw the electron density as an isosurface"), "field"),
+            ("field", tr("Show field"), tr("Draw the density or another field of this result as an isosurface"), "field"),
             ("surface", tr("Young's modulus surface"), tr("Show the stiffness in every direction"), "surface"),
             ("deck", tr("Material deck…"), tr("Write the material for CalculiX or Abaqus"), "deck"),
             ("model", tr("Save model…"), tr("Write the trained force field to a file; Calculate takes it as calculator mlff"), "model"),

@@ -88,6 +88,7 @@ _ROWS = (
     ("internal_energy", "eV", ("T",), "energy of the vibrations per primitive cell, zero point included"),
     ("entropy", "eV/K", ("T",), "entropy of the vibrations per primitive cell"),
     ("heat_capacity", "eV/K", ("T",), "heat capacity at constant volume per primitive cell"),
+    ("specific_heat", "J/(kg K)", ("T",), "heat capacity of the lattice at constant volume per mass"),
     ("zero_point_energy", "eV", (), "zero-point energy per primitive cell"),
     ("debye_temperature", "K", (), "from the second moment of the phonon spectrum"),
     ("lowest_frequency", "THz", (), "lowest phonon frequency found; negative is imaginary: the crystal is unstable"),

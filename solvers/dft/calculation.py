@@ -20,6 +20,7 @@ from .eigen.algebra import orthonormalise
 from .extrapolation import DEPTH, Snapshot, extrapolated_density, extrapolated_orbitals, weights_of
 from .hubbard import Hubbard
 from .magnetisation import local_moments
+from .memory import require_memory
 from .model import Model
 from .parallel import Workers
 from .plan import Plan
@@ -51,6 +52,7 @@ def build(plan: Plan, workers: Workers, exchange: bool = True) -> Problem:
     model = Model(plan.cell, plan.positions, numbers, species, functional(plan.params.xc), smearing.kind, smearing.width / HARTREE_EV,
                   plan.n_spin, plan.moments, plan.total_moment, plan.params.charge)
     device = machine.resolve(plan.params.device)
+    require_memory(plan, device)
     reference = plan.cell if plan.sphere_cell is None else plan.sphere_cell
     basis = Basis(reference, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
     if plan.sphere_cell is not None:

@@ -46,7 +46,7 @@ class ExactExchange(Term):
         self.shift = np.asarray(shift, float)
         self.images = images(basis.kpoints, size, shift, group, time_reversal)
         self._places: dict[int, tuple[torch.Tensor, torch.Tensor | None]] = {}
-        self._chunk = max(1, (512 * 2**20 if basis.device == "cuda" else 24 * 2**20) // (16 * grid.size))
+        self._chunk = max(1, (512 * 2**20 if basis.device == "cuda" else 4 * 2**20) // (16 * grid.size))
         self._batch_of = {batch.first + i: (batch, i) for batch in basis.batches for i in range(len(batch))}
         #: compressed operator per block, None before the first `renew`; E_x of the orbitals it was made from
         self.xi: list[torch.Tensor] | None = None
@@ -105,9 +105,10 @@ class ExactExchange(Term):
             for chosen in torch.split(occupied, step_j):
                 others = self._image_bands(number, orbitals, spin, chosen.to(fields.device))
                 weights = filling[chosen].to(fields.device)
+                conjugated = others.conj().resolve_conj()
                 for first in range(0, len(fields), step_i):
                     part = slice(first, first + step_i)
-                    pair = torch.fft.fftn(others.conj()[:, None] * fields[None, part], dim=(-3, -2, -1), norm="forward")
+                    pair = torch.fft.fftn(conjugated[:, None] * fields[None, part], dim=(-3, -2, -1), norm="forward")
                     yield q, part, others, weights, pair
 
     # ---- the operator ----------------------------------------------------------------------------------------------------------------
@@ -132,7 +133,7 @@ class ExactExchange(Term):
         total = torch.zeros_like(fields)
         for q, part, others, weights, pair in self._pairs(orbitals, occupations, spin, k, fields):
             potential = torch.fft.ifftn(pair.mul_(self.kernel(q)), dim=(-3, -2, -1), norm="forward")
-            total[part] += torch.einsum("j,jxyz,jixyz->ixyz", weights.to(others.dtype), others, potential)
+            total[part] += potential.mul_((others * weights[:, None, None, None])[:, None]).sum(0)
         return self.factor * torch.fft.fftn(total, dim=(-3, -2, -1), norm="forward").flatten(1)
 
     @property
@@ -162,8 +163,8 @@ class ExactExchange(Term):
                 pair = torch.fft.rfftn(fields[part] * fields[j], dim=(-3, -2, -1), norm="forward")
                 potential = torch.fft.irfftn(pair.mul_(kernel), s=shape, dim=(-3, -2, -1), norm="forward")
                 weights = torch.where(torch.arange(part.start, part.start + len(potential), device=filling.device) > j, filling[part], 0.0)
-                total[j] += torch.einsum("i,ixyz,ixyz->xyz", weights, fields[part], potential)
-                total[part] += filling[j] * potential * fields[j]
+                total[j] += (potential * fields[part]).mul_(weights[:, None, None, None]).sum(0)
+                total[part].addcmul_(potential, filling[j] * fields[j])
         transformed = torch.fft.fftn(total, dim=(-3, -2, -1), norm="forward").flatten(1)
         rows = torch.empty_like(X)
         stored = batch.store(transformed[None][..., batch.index[0]])

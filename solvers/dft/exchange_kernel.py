@@ -24,6 +24,8 @@ import torch
 from solvers.core.errors import SetupError
 
 TREATMENTS = ("gygi-baldereschi", "spherical", "zero")
+#: what kernels kept for the points of a dense mesh may take; beyond it they are computed again
+_CACHE_BYTES = 512 * 2**20
 _TINY = 1e-9  # |K|² in mesh units below which K is zero
 
 
@@ -158,15 +160,18 @@ class CoulombKernel:
         return torch.where(zero, at_zero, values) * (~edge)
 
     def __call__(self, q: np.ndarray) -> torch.Tensor:
-        """`evaluate(q)`, kept per point of the mesh, for a difference q of two of its points; `softened(q)` for any other q."""
+        """`evaluate(q)`, kept per point of the mesh (as far as memory is given), for a difference q of two of its points; `softened(q)` for any other q."""
         steps = np.rint(q * self.size).astype(int)
         if np.abs(steps - q * self.size).max() > 1e-6:
             return self.softened(q)
         inside, whole = steps % self.size, steps // self.size
         key = tuple(int(i) for i in inside)
-        if key not in self._cache:
-            self._cache[key] = self.evaluate(inside / self.size)
-        return torch.roll(self._cache[key], tuple(int(-w) for w in whole), (0, 1, 2)) if whole.any() else self._cache[key]
+        kept = self._cache.get(key)
+        if kept is None:
+            kept = self.evaluate(inside / self.size)
+            if (len(self._cache) + 1) * kept.numel() * 8 <= _CACHE_BYTES:
+                self._cache[key] = kept
+        return torch.roll(kept, tuple(int(-w) for w in whole), (0, 1, 2)) if whole.any() else kept
 
     def strain_derivative(self, powers: dict[tuple[float, ...], torch.Tensor]) -> torch.Tensor:
         """d/dε of (1/Ω) Σ_q Σ_G powers_q(G) v(q+G) at fixed powers, (3, 3). powers: {q: (n1, n2, n3)}."""

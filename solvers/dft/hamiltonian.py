@@ -54,12 +54,16 @@ class Hamiltonian:
         self.applications += X.shape[0] * X.shape[1]
         return Y
 
-    def residuals(self, batch: Batch, X: torch.Tensor, HX: torch.Tensor, e: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """Preconditioned residuals (B, bands, storage) of Ritz pairs and their norms (B, bands) before preconditioning."""
+    def residuals(self, batch: Batch, X: torch.Tensor, HX: torch.Tensor, e: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Preconditioned residuals (B, bands, storage) of Ritz pairs, in `out` (X itself is allowed) where given, and their norms (B, bands) before
+        preconditioning.
+        """
+        W, norms = torch.empty_like(X) if out is None else out, torch.empty_like(e)
         if len(batch) > 1 or self.basis.device != "cpu":
-            return preconditioned_residuals(batch, X, HX, e)
+            found, norms = preconditioned_residuals(batch, X, HX, e)
+            W.copy_(found)
+            return W, norms
         from .kernels import residuals as kernel
-        W, norms = torch.empty_like(X), torch.empty_like(e)
         rows = [kernel.complex_rows(array[0].numpy()) for array in (X, HX, W)]
         arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy(), SCALE, rows[2], norms[0].numpy())
         self.workers.share(lambda first, step: kernel.preconditioned_residuals(*arguments, first, step), X.shape[1])

@@ -86,16 +86,19 @@ def special_points(structure: Structure, magmoms: tuple[float, ...] | None = Non
     return SpecialPoints(structure.cell, points, tuple((_pretty(a), _pretty(b)) for a, b in found["path"]), found["bravais_lattice"])
 
 
-def band_path(structure: Structure, path: str | None = None, spacing: float = 0.05, magmoms: tuple[float, ...] | None = None) -> KPath:
+def band_path(structure: Structure, path: str | None = None, spacing: float = 0.05, magmoms: tuple[float, ...] | None = None,
+              vacuum: int | None = None) -> KPath:
     """k-points along `path` in the cell of `structure`, neighbours at most `spacing` (1/Å) apart; every named point is one of them.
 
     path: names without or with separators, "GXWKG", "G-X-W", breaks by "," or "|"; also coordinates in brackets, "[0 0 0][1/2 0 0]"; None = standard path.
+    vacuum: cell vector along which a slab is empty: of the standard path only what lies in the plane is kept, for bands across vacuum are flat.
     Raises SetupError for a name the lattice does not have.
     """
     special = special_points(structure, magmoms)
     if path is None or not path.strip():
-        chains = _chains(special.path)
         points = special.points
+        flat = [pair for pair in special.path if vacuum is not None and all(abs(points[name][vacuum]) < 1e-9 for name in pair)]
+        chains = _chains(tuple(flat) or special.path)
     else:
         chains, points = parse_path(path, special.points)
     reciprocal = 2.0 * math.pi * np.linalg.inv(structure.cell).T

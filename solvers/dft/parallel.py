@@ -5,14 +5,31 @@ setting for large matrix products. On CUDA everything runs in the calling thread
 """
 from __future__ import annotations
 
+import ctypes
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 from ..core import device as machine
 
 _inside = threading.local()
+
+
+#: blocks from this size on go back to the system at once, bytes
+_LARGE = 4 * 2**20
+
+
+@cache
+def return_large_blocks() -> bool:
+    """Let the C library give every freed block of some MiB back to the system; glibc keeps those below 32 MiB, and a long run grows by hundreds of MiB.
+    Returns whether the library could be told."""
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, OSError, TypeError):
+        return False  # another C library
+    return bool(mallopt(-3, _LARGE))  # M_MMAP_THRESHOLD
 
 
 def _enter() -> None:
@@ -25,6 +42,7 @@ class Workers:
     """`n_threads` threads (1: everything in the calling thread)."""
 
     def __init__(self, n_threads: int | None = None):
+        return_large_blocks()
         self.n_threads = max(1, n_threads or machine.threads())
         self._pool = ThreadPoolExecutor(self.n_threads, "dft", _enter) if self.n_threads > 1 else None
 

@@ -88,10 +88,11 @@ class Plan:
         memory = n_k * waves * size * (bands + rows / self.n_spin) + min(threads, n_k) * 7 * bands * waves * size + 40 * 8 * points + 250 * 2**20
         # per band and application: pruned FFT pair and projector products; per band: subspace products. Rates of one core, from our own measurements
         flops = (16.0 * rows * waves + 60.0 * bands * waves) / (2.0 if self.real else 1.0)
-        seconds = n_k * bands * 26 * (9e-9 * points / (1.6 if self.real else 1.0) + flops / 1.5e10) / threads + 14 * 4e-7 * points
+        transforms = 4.0 if self.params.xc == "r2SCAN" else 1.0  # its operator works on three derivatives of every band
+        seconds = n_k * bands * 26 * (9e-9 * transforms * points / (1.6 if self.real else 1.0) + flops / 1.5e10) / threads + 14 * 4e-7 * points
         if self.params.xc in HYBRIDS:  # a pair of transforms for every pair of a filled band of the whole mesh and a band, in about six renewals
             mesh, filled = int(np.prod(self.size)), int(np.ceil(self.n_electrons / 2))
-            memory += n_k * waves * size * bands + min(threads, n_k) * (2 * bands * 16 * points + 48 * 2**20) + mesh * 8 * points
+            memory += n_k * waves * size * bands + min(threads, n_k) * (2 * bands * 16 * points + 48 * 2**20) + min(mesh * 8 * points, 512 * 2**20)
             seconds += 6 * n_k * mesh * filled * bands * 3e-8 * points / (4.0 if self.real else 1.0) / threads
         return {"n_plane_waves": waves, "n_kpoints": len(self.kpoints), "n_spin": self.n_spin, "n_bands": bands, "grid": self.shape, "memory": int(memory),
                 "seconds": float(seconds)}

@@ -14,7 +14,8 @@ from .terms.dispersion import dispersion
 
 
 def add_terms(problem: Problem, plan: Plan, exchange: bool = True) -> None:
-    """Let `problem` carry every extra term of `plan`; exchange: exact exchange too, which needs the k-points of the whole mesh.
+    """Let `problem` carry every extra term of `plan`; exchange: False at k-points off the mesh, where only bands are wanted: then neither exact
+    exchange, which needs the whole mesh, nor dispersion, which moves no band.
 
     Raises SetupError where a term cannot work with the potentials.
     """
@@ -23,7 +24,7 @@ def add_terms(problem: Problem, plan: Plan, exchange: bool = True) -> None:
         require_neutral(params.charge)
         vacuum = find_vacuum(plan.cell, problem.model.fractional, "abc".index(params.dipole))
         problem.correct_dipole(vacuum.axis, vacuum.middle)
-    if params.dispersion != "none":
+    if params.dispersion != "none" and exchange:
         numbers = np.asarray(plan.structure.numbers)
         problem.add(dispersion(params.dispersion, params.xc, numbers, plan.positions, plan.cell, params.charge))
     if params.hubbard is not None and params.hubbard.values:

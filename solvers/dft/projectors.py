@@ -84,8 +84,7 @@ def structure_phases(batch: Batch, fractional: torch.Tensor) -> torch.Tensor:
 def projectors(batch: Batch, basis: Basis, species: list[Species], fractional: torch.Tensor) -> torch.Tensor:
     """Projector rows in orbital storage, (B, n_projectors, storage)."""
     counts = [sum(len(channel.h) * (2 * channel.l + 1) for channel in kind.pseudo.channels) * len(kind.atoms) for kind in species]
-    stored = torch.zeros(len(batch), sum(counts), batch.storage_length, dtype=basis.dtype, device=batch.device)
-    rows = torch.view_as_complex(stored.unflatten(-1, (-1, 2))) if batch.half else stored
+    stored, rows = batch.blank(sum(counts))
     first = 0
     for kind, count in zip(species, counts, strict=True):
         forms = _forms(kind.pseudo, batch.K, basis.volume).movedim(0, 1).contiguous()  # (B, rows, n_pw)

@@ -11,7 +11,8 @@ import torch
 
 from ..core.errors import NonFiniteError
 from . import preconditioners
-from .eigen.davidson import Bands, davidson
+from .eigen.choose import block_solver
+from .eigen.davidson import Bands
 from .extra import Term
 from .ldos import local_density_of_states, screen
 from .mixing import AndersonMixer
@@ -26,7 +27,9 @@ _CATCH_UP = 4
 #: a step is final only when Σ f ‖Hψ − εψ‖² (Ha²), taken before its expansions, is below this times the tolerance (Ha): catches a band stuck in a wrong state
 _SLACK = 3.0
 #: between two renewals of operators that follow the orbitals, the cycle converges to this share of the last renewal's energy
-_INNER_GOAL = 0.05
+_INNER_GOAL = 0.2
+#: the step after which operators that follow the orbitals are built at the latest
+_LATEST_FIRST = 4
 #: what the first renewal is expected to be worth, Ha per electron: with _INNER_GOAL it says how far the cycle goes without such an operator
 _FIRST_RENEWAL = 2e-3
 
@@ -134,7 +137,9 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         if added > 0:
             texts.append(f"{added} bands added: the highest one was still partly filled")
         converged = state.accuracy < goal and slack < _SLACK * goal and added <= 0
-        if converged and problem.terms:
+        # without exact exchange a gap may be missing that the whole functional has: such a cycle would not converge and need not
+        overdue = state.step >= _LATEST_FIRST and any(term.awaits_orbitals for term in problem.terms)
+        if (converged or overdue) and problem.terms:
             state.renewal = max(term.renew(state.orbitals, occupations) for term in problem.terms)
             if state.renewal > tolerance:
                 converged, state.accuracy = False, state.renewal
@@ -148,7 +153,9 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
             state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy(), held, levels)
             if state.step > 1:
                 texts.append(f"mixing: {state.choice.kind} ({state.choice.reason})")
-        if not converged:
+        if state.renewals > 0 and state.renewed_at == state.step:
+            state.rho, state.unknowns = after  # what the old operator answered must not enter the history of the new one
+        elif not converged:
             texts += _steady(state)
             precondition = preconditioners.operator(state.choice, mixer) if state.choice.kind != "LDOS" else partial(screen, mixer, levels())
             state.rho, state.unknowns = mixer.next(before, after, precondition, state.choice.damping(bool(mixer.residuals) or state.trusted))
@@ -178,6 +185,7 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
     carried = state.trusted and state.step == 1  # orbitals of another geometry: a residual that they spoil would spoil the mixing's history
     expansions = 5 if state.accuracy < goal or renewed else 4 if fresh or carried else 2
     filled = None if state.occupations is None else state.occupations.to(basis.device)
+    solver = block_solver(basis.device, wanted)
 
     def solve(item: tuple[Block, torch.Tensor | None]) -> Bands:
         block, X = item
@@ -186,8 +194,8 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
             X, image = initial_pair(problem, block.batch, wanted, block.spin)
             if state.trusted:
                 for _ in range(_CATCH_UP):
-                    X, image = davidson(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin, image=image).orbitals, None
-        return davidson(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image,
+                    X, image = solver(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin, image=image).orbitals, None
+        return solver(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image,
                         weights=None if filled is None else block.of(filled))
     return workers.map(solve, zip(problem.blocks, [None] * len(problem.blocks) if fresh else state.orbitals, strict=True))
 

@@ -7,11 +7,13 @@ import torch
 from .atom import RadialAtom, solve_atom
 from .basis import Batch
 from .eigen.algebra import lowest, matmul, orthonormalise, overlap
+from .kernels.phases import projector_rows
 from .problem import Problem
-from .projectors import structure_phases
 from .pseudo.harmonics import solid_harmonics
 
 SEED = 20261121
+#: rows of random numbers made at once
+_ROWS = 32
 
 
 def atoms_of(problem: Problem) -> list[RadialAtom]:
@@ -41,28 +43,35 @@ def atomic_density(problem: Problem) -> torch.Tensor:
 
 
 def random_rows(batch: Batch, rows: int, seed: int) -> torch.Tensor:
-    """Random vectors with fewer high-energy components, in orbital storage (B, rows, storage); the same whatever the batching."""
-    out = torch.zeros(len(batch), rows, batch.n_pw, dtype=torch.complex128)
+    """Random vectors with fewer high-energy components, in orbital storage (B, rows, storage); the same whatever the batching. Made a few rows at a time."""
+    stored, view = batch.blank(rows)
     for i, sphere in enumerate(batch.spheres):
         rng = np.random.default_rng([seed, batch.first + i])
-        values = torch.from_numpy(rng.normal(size=(2, rows, len(sphere))))
         damping = 1.0 / (1.0 + batch.kinetic[i, :len(sphere)].cpu() ** 2)
-        out[i, :, :len(sphere)] = torch.complex(values[0], values[1]) * damping
-    return batch.store(out.to(batch.device))
+        for first in range(0, rows, _ROWS):
+            count = min(_ROWS, rows - first)
+            values = torch.from_numpy(rng.normal(size=(2, count, len(sphere))))
+            view[i, first:first + count, :len(sphere)] = torch.complex(values[0], values[1]).mul_(damping).to(batch.device)
+    return batch.clean(stored)
 
 
 def atomic_orbitals(problem: Problem, batch: Batch) -> torch.Tensor:
     """Atomic orbitals of every atom in orbital storage (B, rows, storage), normalised."""
-    phases = structure_phases(batch, problem.hamiltonian.fractional)
+    fractional = problem.hamiltonian.fractional
     q = torch.linalg.vector_norm(batch.K, dim=-1)
     direction = batch.K / q.clamp_min(1e-12)[..., None]
-    parts = []
-    for kind, atom in zip(problem.model.species, atoms_of(problem), strict=True):
-        for shell in atom.orbitals:
-            form = ((-1j) ** shell.l * shell.radial(q))[:, None, :] * solid_harmonics(shell.l, direction).movedim(-1, 1)  # (B, 2l+1, n_pw)
-            parts.append((phases[:, kind.atoms, None, :] * form[:, None]).flatten(1, 2))
-    rows = batch.store(torch.cat(parts, 1))
-    return rows / torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    kinds = list(zip(problem.model.species, atoms_of(problem), strict=True))
+    counts = [len(kind.atoms) * sum(2 * shell.l + 1 for shell in atom.orbitals) for kind, atom in kinds]
+    stored, view = batch.blank(sum(counts))
+    first = 0
+    for (kind, atom), count in zip(kinds, counts, strict=True):
+        if count:
+            forms = torch.cat([((-1j) ** shell.l * shell.radial(q))[:, None, :] * solid_harmonics(shell.l, direction).movedim(-1, 1)
+                               for shell in atom.orbitals], 1).contiguous()  # (B, rows, n_pw)
+            for i, sphere in enumerate(batch.spheres):
+                projector_rows(fractional[kind.atoms], sphere.miller, sphere.k, forms[i], batch.half, view[i, first:first + count])
+        first += count
+    return stored.div_(torch.linalg.vector_norm(stored, dim=-1, keepdim=True))
 
 
 def initial_orbitals(problem: Problem, batch: Batch, n_bands: int, spin: int = 0) -> torch.Tensor:
@@ -77,7 +86,8 @@ def initial_pair(problem: Problem, batch: Batch, n_bands: int, spin: int = 0) ->
     """
     rows = atomic_orbitals(problem, batch)
     noise = random_rows(batch, rows.shape[1], SEED)
-    rows = rows + 0.02 * noise / torch.linalg.vector_norm(noise, dim=-1, keepdim=True)
+    rows += noise.mul_(0.02 / torch.linalg.vector_norm(noise, dim=-1, keepdim=True))
+    del noise
     if rows.shape[1] < n_bands:
         extra = random_rows(batch, n_bands - rows.shape[1], SEED + 1)
         rows = torch.cat([rows, extra / torch.linalg.vector_norm(extra, dim=-1, keepdim=True)], 1)

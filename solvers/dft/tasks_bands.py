@@ -17,8 +17,9 @@ from .kpath import KPath, band_path, primitive
 from .nonscf import refuse_unsupported
 from .params import KPoints
 from .params_electrons import BandsParams
-from .plan import make_plan
+from .plan import Plan, make_plan
 from .settle import Sampling, Settled, settings, settled, workers
+from .surface import find_vacuum
 
 #: jumps of a band below this (eV) are not spoken of
 _JUMP = 0.05
@@ -31,7 +32,7 @@ def bands(params: BandsParams, inputs: Mapping[str, Any], *, resume: State | Non
     """
     structure, params, remarks = _cell(Structure.coerce(inputs["structure"]), params)
     plan = make_plan(structure, params)
-    path = band_path(structure, params.path, params.path_spacing, None if plan.n_spin == 1 else tuple(plan.moments))
+    path = band_path(structure, params.path, params.path_spacing, None if plan.n_spin == 1 else tuple(plan.moments), _vacuum(plan))
     refuse_unsupported(plan)
     base = yield from settled(plan, workers(), resume, 0.4)
     work = _Work(params, path, remarks, base, Sampling(base, path.kpoints, base.n_bands(params.empty_bands), params.band_tolerance / HARTREE_EV, resume=resume))
@@ -39,6 +40,14 @@ def bands(params: BandsParams, inputs: Mapping[str, Any], *, resume: State | Non
     if params.masses:
         yield from work.weigh()
     return work.result()
+
+
+def _vacuum(plan: Plan) -> int | None:
+    """The cell vector across the vacuum of a slab, None for a crystal."""
+    try:
+        return find_vacuum(plan.cell, plan.positions @ np.linalg.inv(plan.cell)).axis
+    except SetupError:
+        return None
 
 
 def _cell(structure: Structure, params: BandsParams) -> tuple[Structure, BandsParams, tuple[str, ...]]:

@@ -20,6 +20,7 @@ class Evaluation:
     stress: np.ndarray | None
     pulay_stress: float | None
     pulay_shift: float = 0.0
+    magmom: float | None = None  # µ_B of the cell, None without spin
 
 
 def live_calculator(value: Any) -> Any:
@@ -50,9 +51,11 @@ def evaluate(atoms, calculator, *, stress: bool) -> Evaluation:
     if not np.isfinite(free_energy) or (tensor is not None and not np.isfinite(tensor).all()):
         stated = "" if tensor is None else f" and stress {tensor.ravel()} eV/Å³"
         raise NonFiniteError(f"The calculator returned energy {free_energy} eV{stated}.", hint="Look at the last good frame.")
-    pulay = getattr(calculator, "results", {}).get("pulay_stress")
+    results = getattr(calculator, "results", {})
+    pulay = results.get("pulay_stress")
+    moment = results.get("magmom") if np.any(results.get("magmoms", 0.0)) else None  # zeros are what a calculation without spin reports
     return Evaluation(energy, free_energy, forces, tensor, None if pulay is None else float(np.max(np.abs(pulay))),
-                      0.0 if pulay is None else float(np.mean(pulay)))
+                      0.0 if pulay is None else float(np.mean(pulay)), None if moment is None else float(moment))
 
 
 def frame_of(atoms, evaluation: Evaluation, velocities: np.ndarray | None = None):

@@ -154,6 +154,8 @@ class _Relaxation:
         values = {"free_energy": self.evaluation.free_energy, "energy": self.evaluation.energy, "max_force": self.max_force}
         if self.variable:
             values |= {"max_stress": self.max_stress, "volume": float(self.atoms.get_volume())}
+        if self.evaluation.magmom is not None:
+            values["magmom"] = self.evaluation.magmom
         state = self._state()
         return Step("relax", self.n, values, frame_of(self.atoms, self.evaluation), lambda: state, text)
 

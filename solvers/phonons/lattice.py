@@ -34,9 +34,12 @@ class Lattice:
         from phonopy.structure.cells import guess_primitive_matrix
         cell = np.asarray(structure.cell)
         masses = structure.to_atoms().get_masses()
-        unit = PhonopyAtoms(numbers=list(structure.numbers), cell=cell, scaled_positions=structure.positions @ np.linalg.inv(cell), masses=masses)
+        moments = structure.arrays.get("initial_magmoms")
+        self.moments = None if moments is None or not np.any(moments) else np.asarray(moments, float)
+        unit = PhonopyAtoms(numbers=list(structure.numbers), cell=cell, scaled_positions=structure.positions @ np.linalg.inv(cell), masses=masses,
+                            magnetic_moments=self.moments)
         try:
-            to_primitive = guess_primitive_matrix(unit, symprec=tolerance)
+            to_primitive = np.eye(3) if self.moments is not None else guess_primitive_matrix(unit, symprec=tolerance)
             if np.linalg.det(to_primitive) > 0.99:  # primitive already: its axes stay
                 to_primitive = np.eye(3)
             self.phonopy = Phonopy(unit, np.asarray(matrix).T, primitive_matrix=to_primitive, symprec=tolerance, log_level=0)
@@ -52,8 +55,11 @@ class Lattice:
 
     @property
     def supercell(self):
-        """The undisplaced supercell as ase.Atoms."""
-        return self._atoms(self.phonopy.supercell)
+        """The undisplaced supercell as ase.Atoms, with the starting moments of the given cell."""
+        atoms = self._atoms(self.phonopy.supercell)
+        if self.moments is not None:
+            atoms.set_initial_magnetic_moments(self.moments[self.origin])
+        return atoms
 
     @property
     def primitive(self):

@@ -17,11 +17,13 @@ def thermal_table(values: Mapping[str, Any]) -> str:
     """CSV of temperature, Helmholtz energy, internal energy, entropy and heat capacity, per primitive cell (eV) and per mole of primitive cells (J)."""
     columns = ("temperature", "helmholtz_energy", "internal_energy", "entropy", "heat_capacity")
     units = {"temperature": "K", "helmholtz_energy": "eV", "internal_energy": "eV", "entropy": "eV/K", "heat_capacity": "eV/K",
-             "entropy_molar": "J/(mol K)", "heat_capacity_molar": "J/(mol K)"}
+             "entropy_molar": "J/(mol K)", "heat_capacity_molar": "J/(mol K)", "specific_heat": "J/(kg K)"}
     arrays = [np.asarray(values[name]) for name in ("temperatures", *columns[1:])]
     rows = [dict(zip(columns, map(float, row), strict=True)) for row in zip(*arrays, strict=True)]
     rows = [row | {"entropy_molar": row["entropy"] * _MOLAR, "heat_capacity_molar": row["heat_capacity"] * _MOLAR} for row in rows]
-    return table_text([*columns, "entropy_molar", "heat_capacity_molar"], rows, units)
+    for row, value in zip(rows, values["specific_heat"], strict=True):
+        row["specific_heat"] = float(value)
+    return table_text([*columns, "entropy_molar", "heat_capacity_molar", "specific_heat"], rows, units)
 
 
 def bands_table(values: Mapping[str, Any]) -> str:

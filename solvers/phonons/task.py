@@ -6,6 +6,7 @@
     phonon_distance (Q,) 1/Å along the path                                   phonon_gamma (B,) THz at Γ (polar terms left out)
     phonon_dos_frequencies (E,) THz, phonon_dos (E,) 1/THz: integral 3 per atom of the primitive cell
     temperatures (T,) K; helmholtz_energy (T,), internal_energy (T,) eV; entropy (T,), heat_capacity (T,) eV/K, all per primitive cell, constant volume
+    specific_heat (T,) J/(kg K): what a finite-element deck wants
     zero_point_energy eV per primitive cell; debye_temperature K; lowest_frequency THz (negative: unstable)
     primitive_cell (3, 3) Å; primitive_numbers (n,)                            force_constants (n, N, 3, 3) eV/Å²
     max_force eV/Å in the undisplaced crystal; born_charges, dielectric_tensor where `nac` was asked for
@@ -25,11 +26,14 @@ import numpy as np
 from ..core.job import Result, State, Step
 from ..core.params import to_dict
 from ..core.structure import Structure
+from ..core.units import ATOMIC_MASS_SI, ELEMENTARY_CHARGE
 from .params import PhononParams
 from .study import Study, source_name
 from .thermal import debye_temperature, thermal_properties
 
 _DOS_POINTS = 401
+#: eV/(K amu) in J/(kg K)
+_SI_PER_AMU = ELEMENTARY_CHARGE / ATOMIC_MASS_SI
 
 
 def phonons(params: PhononParams, inputs: Mapping[str, Any], *, resume: State | None = None) -> Iterator[Step]:
@@ -71,7 +75,9 @@ def assemble(study: Study) -> Result:
     values = {
         "phonon_frequencies": bands.frequencies, "phonon_kpath": bands.q, "phonon_distance": bands.distance, "phonon_gamma": gamma,
         "phonon_dos_frequencies": energies, "phonon_dos": states, "temperatures": heat.temperatures, "helmholtz_energy": heat.helmholtz,
-        "internal_energy": heat.internal, "entropy": heat.entropy, "heat_capacity": heat.heat_capacity, "zero_point_energy": heat.zero_point,
+        "internal_energy": heat.internal, "entropy": heat.entropy, "heat_capacity": heat.heat_capacity,
+        "specific_heat": heat.heat_capacity * _SI_PER_AMU / lattice.primitive.get_masses().sum(),
+        "zero_point_energy": heat.zero_point,
         "debye_temperature": debye_temperature(frequencies, weights), "lowest_frequency": lowest, "force_constants": lattice.force_constants,
         "primitive_cell": lattice.primitive.cell.array, "primitive_numbers": lattice.primitive.numbers, "max_force": checks["residual_force"], **study.polar}
     settings = {"params": to_dict(params), "calculator": source_name(study.source), "labels": [list(item) for item in bands.labels], "breaks": bands.breaks,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -88,10 +87,10 @@ def peer(pair: Pair, with_term: bool, folder: Path) -> dict[str, Any]:
     if pair.case.moments is not None:
         text = text.replace("mixing_beta = 0.7", "mixing_beta = 0.3")
     (folder / "run.in").write_text(text)
-    done = subprocess.run(["pw.x", "-in", "run.in"], cwd=folder, capture_output=True, text=True, timeout=3600, check=True, env=espresso._environment())
-    found = espresso.parse(done.stdout, len(pair.case.symbols))
-    totals = [line.split("=")[1].split()[0] for line in done.stdout.splitlines() if "total magnetization" in line]
-    energy = float(re.findall(r"^!+\s+total energy\s+=\s+(\S+) Ry", done.stdout, re.M)[-1]) / 2  # a hybrid prints one per renewal, after that of PBE
+    output = espresso.execute(folder, pair.name)
+    found = espresso.parse(output, len(pair.case.symbols))
+    totals = [line.split("=")[1].split()[0] for line in output.splitlines() if "total magnetization" in line]
+    energy = float(re.findall(r"^!+\s+total energy\s+=\s+(\S+) Ry", output, re.M)[-1]) / 2  # a hybrid prints one per renewal, after that of PBE
     return {"energy": energy, "forces": found["forces"], "moment": float(totals[-1]) if totals else 0.0}
 
 

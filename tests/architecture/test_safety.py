@@ -10,6 +10,7 @@ MAY_START_PROCESSES = {
     "solvers/bench/process.py": "runs and measures ours and the peers",
     "solvers/validate/peers/abinit.py": "runs the peer code",
     "solvers/validate/peers/espresso.py": "runs the peer code",
+    "solvers/validate/peers/phonon_espresso.py": "runs the peer code",
 }
 
 

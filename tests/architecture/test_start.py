@@ -18,14 +18,16 @@ def run(root, code: str, **more: str) -> subprocess.CompletedProcess:
 
 @pytest.mark.parametrize("statement", ["import solvers", "import solvers.dft", "import solvers.dft.params", "import solvers.md", "import solvers.mlff",
 "import solvers.continuum",
-                                       "import solvers.build", "import solvers.io", "import solvers.tasks; solvers.tasks.TASKS"])
+                                       "import solvers.build", "import solvers.io", "import solvers.phonons.params",
+                                       "import solvers.dft.response.params", "import solvers.tasks; solvers.tasks.TASKS"])
 def test_importing_a_package_is_light(root, statement):
     done = run(root, f"{statement}; import sys, json; print(json.dumps([name for name in {HEAVY[:2]!r} if name in sys.modules]))")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout) == [], f"{statement} imports {done.stdout}"
 
 
-@pytest.mark.parametrize("words", [["--help"], ["scf", "--help"], ["elastic", "--help"], ["train", "--help"], ["build", "bulk", "--help"], ["--version"]])
+@pytest.mark.parametrize("words", [["--help"], ["scf", "--help"], ["elastic", "--help"], ["phonons", "--help"], ["dielectric", "--help"], ["train",
+                                   "--help"], ["build", "bulk", "--help"], ["--version"]])
 def test_help_imports_nothing_heavy(root, words):
     code = f"""
 import sys, json
@@ -69,7 +71,7 @@ def test_public_names_exist(root):
     import importlib
 
     import solvers
-    names = ("build", "io", "dft", "md", "mlff", "continuum", "neighbours", "analysis")
+    names = ("build", "io", "dft", "dft.response", "md", "mlff", "phonons", "continuum", "neighbours", "analysis")
     for package in (solvers, *(importlib.import_module(f"solvers.{name}") for name in names)):
         assert package.__doc__
         for name in getattr(package, "__all__", ()):

@@ -37,6 +37,62 @@ def test_davidson_finds_the_lowest_states(lab, options):
             assert X[..., 1].abs().max() == 0.0  # Im c(0): anything else is a ghost of eigenvalue zero
 
 
+@pytest.mark.parametrize("options", [{}, GAMMA])
+def test_a_small_subspace_is_collapsed_and_finds_the_same(lab, options, monkeypatch):
+    """What large blocks do: three blocks at most, whatever the number of expansions; one block of bands more than the subspace is never made."""
+    from solvers.dft.eigen import davidson as module
+    model = lab.model()
+    problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
+    problem.set_density(atomic_density(problem))
+    batch = problem.basis.batches[0]
+    X = initial_orbitals(problem, batch, 6)
+    monkeypatch.setattr(module, "_ROOMY", 0)
+    collapses = []
+    collapse = module._Subspace.collapse
+    monkeypatch.setattr(module._Subspace, "collapse", lambda self, C: collapses.append(self.V.shape[1]) or collapse(self, C))
+    for _ in range(5):
+        bands = davidson(problem.hamiltonian, batch, X, expansions=6, tolerance=1e-9)
+        X = bands.orbitals
+    assert collapses and set(collapses) == {18}
+    assert torch.allclose(bands.eigenvalues[0, :5], dense(problem, batch)[:5], rtol=0, atol=1e-10)
+    assert torch.allclose(X[0] @ X[0].mH, torch.eye(6, dtype=X.dtype), atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, GAMMA, {"batch_size": 2}])
+def test_ppcg_finds_the_lowest_states(lab, options):
+    """Eleven bands are two groups, the second not full; the same states as dense diagonalisation, with one application per band and step."""
+    from solvers.dft.eigen.ppcg import GROUP, ppcg
+    model = lab.model()
+    problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
+    problem.set_density(atomic_density(problem))
+    batch = problem.basis.batches[0]
+    X = initial_orbitals(problem, batch, 11)
+    assert GROUP < 11 < 2 * GROUP
+    before = problem.hamiltonian.applications
+    bands = ppcg(problem.hamiltonian, batch, X, expansions=4, tolerance=0.0)
+    assert problem.hamiltonian.applications - before == 5 * 11 * len(batch)
+    for _ in range(5):
+        bands = ppcg(problem.hamiltonian, batch, bands.orbitals, expansions=10, tolerance=0.0)
+    single = lab.problem(model, lab.basis(model, cutoff=5.0, **{**options, "batch_size": 1}))
+    single.set_density(atomic_density(single))
+    for i, one in enumerate(single.basis.batches[:len(batch)]):
+        assert torch.allclose(bands.eigenvalues[i, :9], dense(single, one)[:9], rtol=0, atol=1e-9)
+        assert torch.allclose(bands.orbitals[i] @ bands.orbitals[i].mH, torch.eye(11, dtype=X.dtype), atol=1e-11)
+
+
+def test_a_whole_cycle_with_ppcg_ends_at_the_same_energy(lab, monkeypatch):
+    from solvers.dft import scf
+    from solvers.dft.eigen.choose import block_solver
+    from solvers.dft.eigen.davidson import davidson
+    from solvers.dft.eigen.ppcg import WORTHWHILE, ppcg
+    assert block_solver("cpu", WORTHWHILE) is davidson and block_solver("cuda", WORTHWHILE) is ppcg and block_solver("cuda", 50) is davidson
+    model = lab.model(smearing="gaussian", width=0.01)
+    basis = lab.basis(model, cutoff=6.0)
+    usual = lab.free_energy(model, basis)
+    monkeypatch.setattr(scf, "block_solver", lambda device, n_bands: ppcg)
+    assert lab.free_energy(model, basis) == pytest.approx(usual, abs=1e-10)
+
+
 def test_gamma_in_real_and_complex_storage_is_one_physics(lab):
     model = lab.model(smearing="gaussian", width=0.01)
     energies = []

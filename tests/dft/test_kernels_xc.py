@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from solvers.dft.kernels import gga
+from solvers.dft.kernels import gga, mgga
 from solvers.dft.xc import functional
 
 NAMES = ("PBE", "PBEsol", "revPBE", "PBE0", "HSE06", "HSE06-PBE")
@@ -32,12 +32,13 @@ def points(spins, n=4000):
     return rho, sigma
 
 
-def agree(found, wanted, rho, sigma):
+def agree(found, wanted, *variables):
     """Slopes are measured by the energy they carry, since they pass through zero where exchange and correlation cancel; so may the energy itself."""
+    rho = variables[0]
     scale = wanted[0].abs() + 1e-2 * rho.sum(0).abs()
     assert bool(((found[0] - wanted[0]).abs() <= 1e-12 * scale).all()) and float(wanted[0].abs().max()) > 1e-3
     carried = 1e-11 * scale
-    for mine, reference, variable in zip(found[1:3], wanted[1:3], (rho, sigma), strict=True):
+    for mine, reference, variable in zip(found[1:], wanted[1:], variables, strict=False):
         assert mine.shape == reference.shape and torch.isfinite(mine).all()
         difference = (mine - reference).abs()
         assert bool(((difference * variable.abs() <= carried) | (difference <= 1e-11 * reference.abs())).all())
@@ -51,6 +52,21 @@ def test_fused_kernel_equals_torch(name, spins):
     rho, sigma = points(spins)
     reference = item.sum_of_parts(item.parts[-item.n_fused:], rho, sigma)
     agree(gga.evaluate(rho, sigma, item.fused), reference, rho, sigma)
+
+
+@pytest.mark.parametrize("spins", [1, 2])
+def test_fused_r2scan_equals_automatic_derivatives(spins):
+    item = functional("r2SCAN")
+    rho, sigma, tau = points_and_tau(spins)
+    agree(mgga.evaluate(rho, sigma, tau), item.sum_of_parts(item.parts, rho, sigma, tau), rho, sigma, tau)
+
+
+def points_and_tau(spins, n=4000):
+    """`points` with kinetic-energy densities from below the least possible one (as beside a core density) to far above the uniform gas."""
+    rho, sigma = points(spins, n)
+    own = sigma[::2].clamp_min(0.0) / (8 * rho.clamp_min(1e-12))
+    factor = torch.linspace(0.3, 4.0, n, dtype=torch.float64)
+    return rho, sigma, own * factor.clamp_max(1.0) + (factor - 1).clamp_min(0.0) * 3 * rho.clamp_min(0.0) ** (5 / 3)
 
 
 def test_the_fused_kernel_is_what_large_grids_use(monkeypatch):
@@ -79,7 +95,13 @@ from solvers.dft.xc import functional
 spec = importlib.util.spec_from_file_location("tests", {path!r})
 tests = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tests)
+from solvers.dft.kernels import mgga_cuda
 for spins in (1, 2):
+    given = [v[:, 200::4].contiguous() for v in tests.points_and_tau(spins, 400)]
+    results = [torch.full((50,), torch.nan, dtype=torch.float64), *(torch.full_like(v, torch.nan) for v in given)]
+    mgga_cuda.launch(*(v.numpy() for v in given), *(v.numpy() for v in results), threads=32)
+    item = functional("r2SCAN")
+    tests.agree(results, item.sum_of_parts(item.parts, *given), *given)
     rho, sigma = tests.points(spins, 300)
     rho, sigma = rho[:, 30::3].contiguous(), sigma[:, 30::3].contiguous()
     item = functional("PBE")
@@ -110,10 +132,12 @@ try:
 except Exception as error:
     print("no compiler:", str(error)[:200])
     sys.exit()
-from solvers.dft.kernels import gga_cuda
+from solvers.dft.kernels import gga_cuda, mgga_cuda
 array, line = float64[:, ::1], float64[::1]
-for body in (gga_cuda.unpolarised_body, gga_cuda.polarised_body):
-    text, _ = cuda.compile_ptx(body, (array, array, float64, float64, float64, float64, line, array, array), cc=(8, 0))
+family = (array, array, float64, float64, float64, float64, line, array, array)
+meta = (array, array, array, line, array, array, array)
+for body, types in ((gga_cuda.unpolarised_body, family), (gga_cuda.polarised_body, family), (mgga_cuda.polarised_body, meta)):
+    text, _ = cuda.compile_ptx(body, types, cc=(8, 0))
     assert ".entry" in text and "ld.global" in text and "st.global" in text
 print("compiled")
 """
@@ -128,3 +152,16 @@ def test_cuda_kernel_compiles_to_ptx_without_a_device(tmp_path):
     if "no compiler" in result.stdout:
         pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
     assert result.stdout.strip().endswith("compiled"), result.stderr[-2000:]
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("name", ["PBE", "r2SCAN"])
+@pytest.mark.parametrize("spins", [1, 2])
+def test_a_device_gives_the_same(name, spins, monkeypatch):
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device")
+    monkeypatch.setattr(gga, "WORTHWHILE", 1)
+    item = functional(name)
+    given = points_and_tau(spins) if item.needs_kinetic_energy else points(spins)
+    found = item.evaluate(*(variable.cuda() for variable in given))
+    agree([None if part is None else part.cpu() for part in found][:len(given) + 1], item.sum_of_parts(item.parts, *given), *given)

@@ -196,3 +196,33 @@ def test_batches_of_k_points_give_the_same(lab):
         ground = lab.ground(problem, tolerance=1e-11)
         values.append(energies(problem, ground).free)
     assert values[0] == pytest.approx(values[1], abs=1e-9)
+
+
+def test_an_interrupted_cycle_ends_with_the_same_bits_and_bands_follow_its_potential():
+    """τ and its history are part of a checkpoint; at the points of the mesh the fixed potential gives the eigenvalues of the cycle again."""
+    from ase.build import bulk
+
+    from solvers.core.structure import Structure
+    from solvers.dft.calculation import Calculation
+    from solvers.dft.nonscf import FixedPotential
+    from solvers.dft.parallel import Workers
+    from solvers.dft.params import DFTParams
+    from solvers.dft.plan import make_plan
+    from solvers.dft.restart import pack
+
+    atoms = bulk("Si")
+    atoms.positions[0] += [0.05, 0.02, 0.0]
+    params = DFTParams(xc="r2SCAN", cutoff=80, kpts=(2, 1, 1), smearing="none", symmetry=False, device="cpu", tolerance=1e-9)
+    plan = make_plan(Structure.from_atoms(atoms), params)
+    whole, part = Calculation(plan, Workers(1)), Calculation(plan, Workers(1))
+    for _ in whole.run():
+        pass
+    for number, _ in enumerate(part.run(), 1):
+        if number == 3:
+            break
+    resumed = Calculation(plan, Workers(1), resume=pack(part.state))
+    for _ in resumed.run():
+        pass
+    assert len(whole.state.energies) > 5 and resumed.state.energies == whole.state.energies
+    again = FixedPotential.of(whole).solve(plan.kpoints, 4, 1e-6)["eigenvalues"]
+    assert np.abs(again[0] - whole.ground.eigenvalues[0, :, :4].numpy()).max() < 1e-10

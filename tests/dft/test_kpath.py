@@ -72,6 +72,15 @@ def test_a_supercell_has_the_points_of_its_own_lattice():
     assert special.bravais == "cP" and set(special.points) >= {"Γ", "X", "M", "R"}
 
 
+def test_the_path_of_a_slab_stays_in_its_plane():
+    from ase.build import graphene
+    sheet = graphene(vacuum=6.0)
+    sheet.pbc = True
+    assert band_path(structure(sheet), vacuum=2).text == "ΓMKΓ"
+    assert "A" in band_path(structure(sheet)).text
+    assert band_path(SILICON, vacuum=2).text  # a lattice without a plane of its own keeps its path
+
+
 def test_coordinates_and_mistakes():
     chains, points = parse_path("G [1/2 0 .5] X", special_points(SILICON).points)
     assert chains == [["Γ", "[1/2 0 .5]", "X"]]

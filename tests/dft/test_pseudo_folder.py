@@ -109,6 +109,24 @@ def test_files_without_a_hint_are_scanned_once(monkeypatch):
     assert library.default_cutoff([entry]) == pytest.approx(table * HARTREE_EV) and library.cutoff_row(entry).kind == "scanned"
 
 
+def test_a_narrow_core_density_asks_for_its_cutoff():
+    """A Gaussian of width a with N electrons, N exp(−q²a²/2), has ended at q = √(2 ln(N/ε))/a = 2 √(2 E)."""
+    import math
+    from dataclasses import replace
+
+    from solvers.dft.pseudo import scan
+    silicon = library.entry("Si", "PBE")
+    plain = scan.recommend(silicon)["cutoff_ha"]
+    for width in (0.15, 0.6):
+        electrons = 3.0
+        height = 4 * math.pi * electrons / (math.sqrt(2 * math.pi) * width) ** 3
+        needed = 2 * math.log(electrons / scan.CORE) / (8 * width**2)
+        item = replace(silicon, core=((width, (height,)),), sha256=f"{width}")
+        assert scan.core_cutoff(item) == math.ceil(needed)
+        if width == 0.15:
+            assert needed > plain + 5 and scan.recommend(item)["cutoff_ha"] == math.ceil(needed)
+
+
 # ---- downloads -------------------------------------------------------------------------------------------------------------------------------------
 class Server:
     """Serves `content` by path; `cuts`: bytes after which the connection breaks, one per request; `ranges`: whether it knows Range; `log`: what was asked."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from ase.build import bulk
 
-from solvers.core.errors import SetupError
+from solvers.core.errors import ReadError, SetupError
 from solvers.core.job import drain
 from solvers.core.structure import Structure
 from solvers.dft.basis import Basis, make_sphere
@@ -22,7 +22,10 @@ from solvers.dft.response.field import FieldResponse
 from solvers.dft.response.screening import potential_response
 from solvers.dft.response.velocity import velocity
 from solvers.testing import check_task
-from solvers.validate.cases.response import BORN_TOLERANCE, CASES, DIELECTRIC_TOLERANCE
+from solvers.validate import response as area
+from solvers.validate import table
+from solvers.validate.cases.response import CASES
+from solvers.validate.peers.phonon_espresso import parse
 
 
 def run(atoms, **params):
@@ -36,11 +39,12 @@ def settled(atoms, **params):
     return calculation
 
 
-def test_velocity_is_the_derivative_of_the_hamiltonian():
-    """Dense H(k ± h) on one fixed sphere, with s, p and d projectors of two elements."""
+@pytest.mark.parametrize("k", [(0.13, 0.22, -0.31), (0.0, 0.0, 0.0)])
+def test_velocity_is_the_derivative_of_the_hamiltonian(k):
+    """Dense H(k ± h) on one fixed sphere, with s, p and d projectors of two elements; at K = 0 too, where p projectors have a slope but no value."""
     calculation = settled(bulk("AlAs", "zincblende", a=5.6), kpts=1)
     problem, plan = calculation.problem, calculation.plan
-    k0 = np.array([0.13, 0.22, -0.31])
+    k0 = np.array(k)
     sphere = make_sphere(k0, plan.cell, plan.cutoff, plan.shape)
 
     def dense(k):
@@ -57,8 +61,7 @@ def test_velocity_is_the_derivative_of_the_hamiltonian():
         assert float((numeric - found[axis]).abs().max()) < 1e-8 < 1e-2 < float((found[axis] - torch.diag(found[axis].diagonal())).abs().max())
 
 
-@pytest.mark.parametrize("xc", ["LDA", "PBE"])
-def test_screened_response_is_the_derivative_of_the_density(xc):
+def test_screened_response_is_the_derivative_of_the_density(xc="PBE"):
     """A static cosine potential instead of the field: perturbation theory against self-consistent calculations with ± the potential."""
     atoms = bulk("AlP", "zincblende", a=5.4)
     settings = {"xc": xc, "cutoff": 80.0, "kpts": {"size": (2, 1, 1), "shift": (0.5, 0.0, 0.0)}, "symmetry": False, "tolerance": 1e-13}
@@ -85,14 +88,40 @@ def test_screened_response_is_the_derivative_of_the_density(xc):
     assert float((new[0] - numeric).abs().max()) < 2e-5 * float(numeric.abs().max())
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.parametrize("case", [case for case in CASES if case.name != "Si"], ids=lambda case: case.name)
 def test_against_espresso(case):
-    result = run(bulk(case.name, case.prototype, a=case.a), xc=case.xc, cutoff=case.cutoff, kpts=case.kpts, grid=case.grid, response_tolerance=1e-7)
-    values = result.values
-    assert values["dielectric_tensor"] == pytest.approx(case.dielectric * np.eye(3), rel=DIELECTRIC_TOLERANCE, abs=1e-6)
-    whole = values["born_charges"] + values["born_charge_sum"] / len(case.born)
-    assert whole == pytest.approx(np.array(case.born)[:, None, None] * np.eye(3), abs=BORN_TOLERANCE)
-    assert np.abs(values["born_charges"].sum(0)).max() < 1e-10 and any("add up to" in text for text in result.warnings)
+    rows = list(area.rows(case))
+    assert len(rows) == 2 and all(row.passed for row in rows), table(rows)
+    assert abs(rows[0].ours) > 4.0 and abs(rows[1].ours) > 0.1
+
+
+def test_the_sum_of_the_charges_is_told_and_taken_off():
+    values = (result := run(bulk("BN", "zincblende", a=3.6), cutoff=100.0, kpts=1)).values
+    assert np.abs(values["born_charges"].sum(0)).max() < 1e-10 < 0.1 < np.abs(values["born_charge_sum"]).max()
+    assert any("add up to" in text for text in result.warnings)
+
+
+def test_peer_output_is_read():
+    text = """
+          Dielectric constant in cartesian axis
+
+          (      11.5       0.25       0.000000000 )
+          (       0.25      11.5       0.000000000 )
+          (       0.0       0.0      11.5 )
+
+          Effective charges (d Force / dE) in cartesian axis
+
+           atom      1   B
+      Ex  (        1.41465       -0.50000        0.00000 )
+      Ey  (       -0.00000        1.41465       -0.00000 )
+      Ez  (        0.00000       -0.00000        1.41465 )
+
+     PHONON       :      0.71s CPU
+"""
+    found = parse(text)
+    assert found["dielectric"][0, 1] == 0.25 and found["born"].shape == (1, 3, 3) and found["born"][0, 0, 1] == -0.5
+    with pytest.raises(ReadError, match="lacks"):
+        parse("nothing")
 
 
 def test_symmetry_saves_work_and_changes_nothing():

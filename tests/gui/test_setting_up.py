@@ -225,3 +225,16 @@ def test_the_estimate_of_phonons_counts_supercells(silicon):
     assert "3 supercells of 16 atoms" in lines and "In all about" in lines and "8 k-points" in lines, "4×4×4 of the cell is 2×2×2 of the supercell"
     cheap = JobSpec("phonons", {"supercell": "2x2x2"}, {"structure": silicon, "calculator": CalculatorSpec("emt", {})})
     assert "3 supercells" in estimating.estimate(cheap).lines[0]
+
+
+def test_the_dialogs_serve_a_calculator_too(gallium, session, qtbot, calm):
+    """Plane waves as the calculator of a relaxation: the same buttons, and the choice lands in the calculator's parameters."""
+    gallium.prepare("relax")
+    calculate = gallium.panels["calculate"]
+    calculate.calculator.setCurrentIndex(calculate.calculator.findData("dft"))
+    assert session.draft.has("pseudos") and session.draft.structure == session.structure
+    session.draft.write(pseudos="Ga=GTH-PBE-q3")
+    spec = session.draft.spec(kpts="3x3x3")
+    assert spec.task == "relax" and dict(spec.inputs["calculator"].params)["kpts"] == "3x3x3" and spec.inputs["calculator"].params["pseudos"] == "Ga=GTH-PBE-q3"
+    calculate.calculator.setCurrentIndex(calculate.calculator.findData("emt"))
+    assert not session.draft.ready

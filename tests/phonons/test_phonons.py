@@ -13,6 +13,7 @@ from solvers.core.job import drain
 from solvers.core.structure import Structure
 from solvers.core.units import BOLTZMANN_EV, PLANCK_EV_THZ, THZ_PER_ROOT
 from solvers.phonons import PhononParams, phonons, thermal_properties
+from solvers.phonons.lattice import Lattice
 from solvers.phonons.supercell import choose, folded_mesh, shortest_vector
 from solvers.phonons.thermal import debye_temperature
 from solvers.testing import check_task
@@ -115,6 +116,20 @@ def test_heat_capacity_has_its_limits_and_derivatives(silicon):
     assert (found.internal[3] - found.internal[4]) / 0.2 == pytest.approx(found.heat_capacity[2], rel=1e-6)
     assert found.internal == pytest.approx(found.helmholtz + t * found.entropy)
     assert silicon.values["heat_capacity"][-1] < 6 * BOLTZMANN_EV
+    # Dulong and Petit for silicon: 3 R / 28.0855 g/mol = 888 J/(kg K)
+    assert 0.9 * 888 < silicon.values["specific_heat"][-1] < 888
+
+
+def test_moments_go_into_the_supercell_and_lower_the_symmetry():
+    atoms = bulk("Fe", "bcc", a=2.87, cubic=True)
+    atoms.set_initial_magnetic_moments([2.0, -2.0])
+    antiferromagnet = Lattice(Structure.from_atoms(atoms), np.diag([2, 2, 2]), 1e-4)
+    assert len(antiferromagnet.primitive) == 2 and len(antiferromagnet.supercell) == 16
+    assert sorted(antiferromagnet.supercell.get_initial_magnetic_moments()) == [-2.0] * 8 + [2.0] * 8
+    assert np.array_equal(antiferromagnet.supercell.get_initial_magnetic_moments(), np.array([2.0, -2.0])[antiferromagnet.origin])
+    plain = bulk("Fe", "bcc", a=2.87, cubic=True)
+    plain.set_initial_magnetic_moments(None)
+    assert len(Lattice(Structure.from_atoms(plain), np.diag([2, 2, 2]), 1e-4).primitive) == 1
 
 
 def test_debye_temperature_of_a_debye_spectrum():

@@ -9,6 +9,22 @@ def matmul(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     return torch.mm(A[0], B[0]).unsqueeze(0) if A.shape[0] == 1 else torch.matmul(A, B)
 
 
+def combine(C: torch.Tensor, V: torch.Tensor, out: torch.Tensor) -> None:
+    """out = C @ V without another array where the batch is one."""
+    if C.shape[0] == 1:
+        torch.mm(C[0], V[0], out=out[0])
+    else:
+        out.copy_(torch.matmul(C, V))
+
+
+def subtract_product(W: torch.Tensor, M: torch.Tensor, X: torch.Tensor) -> None:
+    """W −= M @ X in place."""
+    if W.shape[0] == 1:
+        W[0].addmm_(M[0], X[0], alpha=-1.0)
+    else:
+        W.baddbmm_(M, X, alpha=-1.0)
+
+
 def overlap(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     """S_ij = ⟨A_i|B_j⟩ of rows."""
     return matmul(B, A.mH).mT if A.is_complex() else matmul(A, B.mT)

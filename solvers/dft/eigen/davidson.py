@@ -12,7 +12,10 @@ from functools import partial
 import torch
 
 from ..basis import Batch
-from .algebra import hermitian, lowest, matmul, overlap
+from .algebra import combine, hermitian, lowest, matmul, overlap, subtract_product
+
+#: bytes up to which a subspace may hold every expansion of a call; larger ones are collapsed when three blocks are full
+_ROOMY = 2**26
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,13 @@ class _Subspace:
         self.h = hermitian(overlap(X, HX))
         self.g = hermitian(overlap(X, X))
 
+    def collapse(self, C: torch.Tensor) -> None:
+        """Keep the Ritz vectors C V alone, with their images."""
+        for block in (self.V, self.HV):
+            block[:, :self.n_bands] = matmul(C, block[:, :self.n])
+        self.n = self.n_bands
+        self.close_orbitals()
+
     def border(self, new: int) -> None:
         """Extend the matrices by `new` vectors whose images are in place. Products with the orbitals use the orbitals' own exact images."""
         V, HV, n, m = self.V, self.HV, self.n, self.n + new
@@ -60,19 +70,28 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
     """
     n_bands = X.shape[1]
     apply = partial(hamiltonian.apply, batch, spin=spin)
-    space = _Subspace(X, (expansions + 1) * n_bands)
+    roomy = 2 * (expansions + 1) * X.numel() * X.element_size() < _ROOMY
+    space = _Subspace(X, (expansions + 1 if roomy else min(expansions, 2) + 1) * n_bands)
     V, HV = space.V, space.HV
-    X0 = X = V[:, :n_bands]
-    HX = HV[:, :n_bands]
+    X0 = V[:, :n_bands]
     if image is None:
-        apply(X, out=HX)
+        apply(X0, out=HV[:, :n_bands])
     else:
-        HX.copy_(image)
+        HV[:, :n_bands] = image
     space.close_orbitals()
     e = space.h.diagonal(dim1=1, dim2=2).real.clone()
     first_norms = C = None
     for expansion in range(expansions):
-        W, norms = hamiltonian.residuals(batch, X, HX, e)
+        if space.n + n_bands > V.shape[1]:
+            space.collapse(C)
+            C = None
+        slot = slice(space.n, space.n + n_bands)
+        if C is None:
+            _, norms = hamiltonian.residuals(batch, X0, HV[:, :n_bands], e, out=V[:, slot])
+        else:  # Ritz vectors and images are made where the new vectors will stand: no block more than the subspace itself
+            combine(C, V[:, :space.n], V[:, slot])
+            combine(C, HV[:, :space.n], HV[:, slot])
+            _, norms = hamiltonian.residuals(batch, V[:, slot], HV[:, slot], e, out=V[:, slot])
         active = n_bands
         if expansion == 0:
             first_norms = norms
@@ -83,17 +102,17 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
                 break
             if active < n_bands:
                 chosen = torch.topk(asked, active, dim=1).indices.sort(dim=1).values
-                W = torch.gather(W, 1, chosen[..., None].expand(-1, -1, W.shape[2]))
-        W = batch.clean(W)
-        W = W - matmul(matmul(W, X0.mH), X0)
+                V[:, space.n:space.n + active] = torch.gather(V[:, slot], 1, chosen[..., None].expand(-1, -1, V.shape[2]))
         new = slice(space.n, space.n + active)
-        V[:, new] = W / torch.linalg.vector_norm(W, dim=-1, keepdim=True).clamp_min(1e-150)
-        apply(V[:, new], out=HV[:, new])
+        W = batch.clean(V[:, new])
+        subtract_product(W, matmul(W, X0.mH), X0)
+        W /= torch.linalg.vector_norm(W, dim=-1, keepdim=True).clamp_min(1e-150)
+        apply(W, out=HV[:, new])
         space.border(active)
         e, C = lowest(space.h, space.g, n_bands)
         C = C.to(V.dtype)
-        if expansion < expansions - 1:
-            X, HX = matmul(C, V[:, :space.n]), matmul(C, HV[:, :space.n])
+    if C is None:  # nothing was added after a collapse
+        return Bands(X0.clone(), e, first_norms)
     return Bands(matmul(C, V[:, :space.n]), e, first_norms)
 
 

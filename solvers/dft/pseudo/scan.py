@@ -8,7 +8,7 @@ up to k is found for every k. Two figures follow at a cutoff E_cut = k²/2, both
   J. Phys.: Condens. Matter 2, 4395 (1990)), taken at the smallest volume per atom that the element has in common hard crystals.
 
 The recommended cutoff is the lowest whole hartree at which the error is at most `ERROR` and the pressure at most `PRESSURE`; the latter keeps every
-compound below the 0.5 GPa above which cell relaxations and elastic constants are refused.
+compound below the 0.5 GPa above which cell relaxations and elastic constants are refused. A core density must have ended within the density's sphere, too.
 
 ``python -m solvers.dft.pseudo.scan [SYMBOL …]`` scans what is missing in the file and rewrites it after every entry; with ``--crystals`` it holds the
 recommendation against crystals: what energy and pressure still change from the recommended cutoff to 1.6 times it; with ``--file PATH`` it prints the row of a
@@ -32,6 +32,7 @@ from .library import default_cutoff, entries, entry, live
 
 ERROR = 5.0  # meV per valence electron
 PRESSURE = 0.3  # GPa
+CORE = 1e-3  # electrons of a core density beyond the density's sphere
 VOLUMES = {"H": 5.0, "Be": 8.0, "B": 5.9, "C": 5.6, "N": 5.9, "O": 9.0, "F": 8.0, "": 10.0}  # Å³ per atom: diamond, BN, MgO, LiF …; "" all others
 WAVENUMBERS = (40.0, 60.0)  # 1/bohr: the basis that stands for infinity, the second where the first is not enough
 
@@ -100,6 +101,17 @@ def pressure(slope: np.ndarray | float, volume_angstrom3: float) -> np.ndarray |
     return 2 / 3 * slope / (volume_angstrom3 / BOHR_ANGSTROM**3) * HARTREE_PER_BOHR3_GPA
 
 
+def core_cutoff(item: Entry) -> float:
+    """Lowest whole hartree at which a core density has ended within the density's sphere, |core(q)| < `CORE` from q = 2 √(2 E_cut) on; 0 without one."""
+    if not item.has_core:
+        return 0.0
+    import torch
+    cutoff = np.arange(1.0, 401.0)
+    left = live(item).core(torch.as_tensor(2 * np.sqrt(2 * cutoff))).abs().numpy()
+    above = np.flatnonzero(left >= CORE)
+    return float(cutoff[min(above[-1] + 1, len(cutoff) - 1)]) if len(above) else 0.0
+
+
 def recommend(item: Entry) -> dict:
     """The row of cutoffs.json for an entry: recommended cutoff (Ha) with error and pressure there, the cutoff that energies alone need, and the criterion."""
     for wavenumber in WAVENUMBERS:
@@ -114,6 +126,8 @@ def recommend(item: Entry) -> dict:
         return {"cutoff_ha": None, "kind": "unknown", "reason": f"not converged at {found.cutoff[-1]:.0f} Ha"}
     first = int(np.nonzero(for_both)[0][-1]) + 1 if for_both.any() else 0
     only = int(np.nonzero(for_energy)[0][-1]) + 1 if for_energy.any() else 0
+    for_core = core_cutoff(item)
+    first = max(first, min(len(found.cutoff) - 1, int(np.searchsorted(found.cutoff, for_core))))
     return {"cutoff_ha": float(found.cutoff[first]), "kind": "scanned", "error_mev_per_electron": round(float(error[first]), 4),
             "pressure_gpa": round(float(push[first]), 4),
             "energy_cutoff_ha": float(found.cutoff[only]), "volume_ang3": volume(item.symbol), "reason": "free atom in spherical waves"}

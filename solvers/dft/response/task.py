@@ -52,11 +52,11 @@ def dielectric(params: DielectricParams, inputs: Mapping[str, Any], *, resume: S
                        text=step.text, progress=min(_SCF, 0.02 * step.n))
         ground = _Ground.of(calculation, n_filled)
     else:
-        ground = _Ground.unpack(resume, len(calculation.problem.blocks))
+        ground = _Ground.unpack(resume, len(calculation.problem.blocks), calculation.problem.basis.device)
     if not ground.converged or ground.gap <= 0.0:
         return _refused(plan, ground)
     response = FieldResponse(calculation.problem, ground.rho, ground.orbitals, ground.eigenvalues)
-    progress = response.start() if resume is None or "response.step" not in resume else _unpack(resume, len(calculation.problem.blocks))
+    progress = response.start() if resume is None or "response.step" not in resume else _unpack(resume, calculation)
     steps = response.run(progress, params.response_tolerance, params.response_steps)
     while True:
         try:
@@ -111,9 +111,8 @@ class _Ground:
         return arrays
 
     @classmethod
-    def unpack(cls, arrays: State, n_blocks: int) -> _Ground:
+    def unpack(cls, arrays: State, n_blocks: int, device: str) -> _Ground:
         """What `pack` stored."""
-        device = machine.resolve("auto")
         return cls(_tensor(arrays["ground.rho"], device), [_tensor(arrays[f"ground.orbitals_{i}"], device) for i in range(n_blocks)],
                    [_tensor(arrays[f"ground.eigenvalues_{i}"], device) for i in range(n_blocks)], arrays["ground.numbers"],
                    tuple(map(str, arrays["ground.warnings"])))
@@ -133,8 +132,8 @@ def _pack(state: FieldState) -> State:
     return {name: np.array(value, copy=True) for name, value in arrays.items()}
 
 
-def _unpack(arrays: State, n_blocks: int) -> FieldState:
-    device = machine.resolve("auto")
+def _unpack(arrays: State, calculation: Calculation) -> FieldState:
+    device, n_blocks = calculation.problem.basis.device, len(calculation.problem.blocks)
     state = FieldState(_tensor(arrays["response.change"], device), int(arrays["response.step"]), float(arrays["response.residual"]),
                        [_tensor(arrays[f"response.orbitals_{i}"], device) for i in range(n_blocks)])
     if "response.inputs" in arrays:

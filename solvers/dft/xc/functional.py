@@ -32,7 +32,8 @@ class ExactExchange:
 class Functional:
     """An exchange-correlation functional; `libxc_ids` names the same one in libxc, `exact_exchange` is what a hybrid adds to `parts`.
 
-    fused: the numbers (share of PBE-like exchange, μ, κ, β) with which `kernels.gga` makes the sum of the last `n_fused` parts in one pass.
+    fused: the numbers (share of PBE-like exchange, μ, κ, β) with which `kernels.gga` makes the sum of the last `n_fused` parts in one pass; () where
+    `kernels.mgga` makes all of it.
     """
 
     name: str
@@ -40,7 +41,7 @@ class Functional:
     family: str  # "lda", "gga" or "mgga"
     parts: tuple[Callable, ...]
     exact_exchange: ExactExchange | None = None
-    fused: tuple[float, float, float, float] | None = None
+    fused: tuple[float, ...] | None = None
     n_fused: int = 2
 
     @property
@@ -59,11 +60,13 @@ class Functional:
         Raises SetupError for other shapes and for a missing sigma or tau.
         """
         self._check(rho, sigma, tau)
-        if self.fused is None or self.family != "gga":
+        if self.fused is None:
             return self.sum_of_parts(self.parts, rho, sigma, tau)
-        from ..kernels import gga
+        from ..kernels import gga, mgga
         if not gga.usable(rho):
-            return self.sum_of_parts(self.parts, rho, sigma)
+            return self.sum_of_parts(self.parts, rho, sigma, tau)
+        if self.family == "mgga":
+            return XCValues(*mgga.evaluate(rho, sigma, tau))
         values = XCValues(*gga.evaluate(rho, sigma, self.fused), None)
         if rest := self.parts[:-self.n_fused]:
             for total, term in zip(values[:3], self.sum_of_parts(rest, rho, sigma)[:3], strict=True):
@@ -131,7 +134,7 @@ _FUNCTIONALS = {item.name: item for item in (
     Functional("PBEsol", (116, 133), "gga", (gga_x_pbe.evaluate_sol, gga_c_pbe.evaluate_sol),
                fused=(1.0, gga_x_pbe.MU_SOL, gga_x_pbe.KAPPA, gga_c_pbe.BETA_SOL)),
     Functional("revPBE", (102, 130), "gga", (gga_x_revpbe.evaluate, gga_c_pbe.evaluate), fused=(1.0, gga_x_pbe.MU_PBE, gga_x_revpbe.KAPPA, gga_c_pbe.BETA_PBE)),
-    Functional("r2SCAN", (497, 498), "mgga", (mgga_x_r2scan.evaluate, mgga_c_r2scan.evaluate)),
+    Functional("r2SCAN", (497, 498), "mgga", (mgga_x_r2scan.evaluate, mgga_c_r2scan.evaluate), fused=()),
     # C. Adamo, V. Barone, J. Chem. Phys. 110, 6158 (1999)
     Functional("PBE0", (406,), "gga", (_share(gga_x_pbe.evaluate, 0.75), gga_c_pbe.evaluate), ExactExchange(0.25), fused=(0.75, *_PBE[1:])),
     # libxc takes the full range from the screened functional at ω = 0

@@ -65,7 +65,10 @@ def energy_unpolarised(rho: Tensor, sigma: Tensor, tau: Tensor) -> Tensor:
 def energy_polarised(rho: Tensor, sigma: Tensor, tau: Tensor) -> Tensor:
     """e (N,) of rho (2, N), sigma (3, N), tau (2, N)."""
     total, zeta, _ = total_and_zeta(rho)
-    return per_volume(total, zeta, (sigma[0] + 2 * sigma[1] + sigma[2]).clamp_min(0.0), tau.sum(0))
+    squared = sigma[0] + 2 * sigma[1] + sigma[2]
+    # |∇n|² made non-negative against rounding, with the slope of an untouched one
+    squared = squared + (squared.clamp_min(0.0) - squared).detach()
+    return per_volume(total, zeta, squared, tau.sum(0))
 
 
 def evaluate(rho: Tensor, sigma: Tensor, tau: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -94,17 +94,22 @@ def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: fl
     text = input_text(case, files, threshold=threshold, lines=lines)
     text = text if change is None else change(text)
     (folder / "run.in").write_text(text)
+    started = time.perf_counter()
+    output = execute(folder, case.name, ranks)
+    wall = time.perf_counter() - started
+    return {**parse(output, len(case.symbols)), "wall_s": wall, "input": text}
+
+
+def execute(folder: Path, name: str, ranks: int = 1) -> str:
+    """What `pw.x` prints for the input run.in in `folder`; RunError naming the case when it fails."""
     argv = ["pw.x", "-in", "run.in"]
     if ranks > 1:
         argv = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(ranks), *argv]
-    started = time.perf_counter()
     done = subprocess.run(argv, cwd=folder, capture_output=True, text=True, timeout=_TIME_LIMIT, check=False, env=_environment())
-    wall = time.perf_counter() - started
     if done.returncode or "JOB DONE" not in done.stdout:
-        raise RunError(
-            f"pw.x failed on {case.name} with status {done.returncode}: {(done.stdout + done.stderr)[-600:]}", hint="Run it by hand in a folder of its own."
-        )
-    return {**parse(done.stdout, len(case.symbols)), "wall_s": wall, "input": text}
+        tail = (done.stdout + done.stderr)[-600:]
+        raise RunError(f"pw.x failed on {name} with status {done.returncode}: {tail}", hint="Run it by hand in a folder of its own.")
+    return done.stdout
 
 
 def parse(text: str, n_atoms: int) -> dict:
