@@ -165,3 +165,21 @@ def test_antiferromagnet_keeps_its_order_and_symmetry_keeps_the_moments():
         assert abs(one.total_moment) < 1e-5 and one.absolute_moment > 1.0
         assert one.local_moments[0] == pytest.approx(-one.local_moments[1], abs=1e-4) and one.local_moments[0] > 0.5
     assert abs(with_symmetry.energies.free - without.energies.free) < 4e-9
+
+
+def test_charged_cell_has_exact_derivatives_and_says_what_is_missing(lab):
+    from solvers.dft.energy import energies
+    model = lab.replace(lab.model(("Si", "C"), a=8.6, xc="LDA", smearing="gaussian", width=0.02), charge=1.0)
+    basis = lab.basis(model, cutoff=6.0, kpoints=[[0.1, 0.2, 0.3]], weights=[1.0])
+    problem = lab.problem(model, basis)
+    ground = lab.ground(problem)
+    assert float(ground.rho[0, 0, 0, 0].real) * basis.volume == pytest.approx(7.0, abs=1e-9)
+
+    def strained(step):
+        cell = model.cell * (1 + step)
+        other = lab.problem(lab.replace(model, cell=cell, positions=model.positions * (1 + step)), basis.strained(cell))
+        return energies(other, lab.ground(other)).free
+    stress = stress_module.stress(problem, ground)
+    assert abs(np.trace(stress) - five_points(strained, 0.001) / basis.volume) < 2e-8
+    plan = make_plan(Structure.from_atoms(bulk("Si", "diamond", a=5.43)), DFTParams(cutoff=150.0, charge=1.0, charged="background"))
+    assert plan.n_electrons == 7.0 and any("no correction" in text for text in plan.warnings)
