@@ -105,7 +105,7 @@ class Calculation:
         problem, ground = self.problem, self.ground
         holds = (ground.occupations > 1e-6 * problem.model.max_occupation).any(1).sum(-1).tolist()  # bands that hold electrons at some k-point, per spin
         own = Snapshot(problem.model.fractional, self.plan.cell, (ground.rho - self.superposed) * problem.grid.volume, problem.grid.shape, problem.basis,
-                       ground.orbitals, [holds[block.spin] for block in problem.blocks])
+                       ground.orbitals, holds)
         return (own, *self.history)[:DEPTH]
 
     def _bonded(self, bonding: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:

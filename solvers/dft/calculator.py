@@ -66,10 +66,10 @@ class DFT(Calculator):
                                 pulay_stress=calculation.pulay_stress * HARTREE_PER_BOHR3_EV_ANGSTROM3)
 
     def _solve(self, structure: Structure) -> None:
+        previous, self.calculation = self.calculation, None  # a refusal leaves none: ASE asks a second time as if the atoms had been solved
         plan = self.plan(structure)
         if self._workers is None:
             self._workers = Workers(apply_threads())
-        previous, self.calculation = self.calculation, None
         start = load_density(self.params.checkpoint, plan) if previous is None and self.params.checkpoint else None
         calculation = Calculation(plan, self._workers, previous, density=start)
         for step in calculation.run():

@@ -99,6 +99,8 @@ class ExactExchange(Term):
         for number, image in enumerate(self.images):
             filling = occupations[spin, image.source]
             occupied = torch.nonzero(filling.abs() > _EMPTY).reshape(-1)
+            if not len(occupied):
+                continue  # a metal's point above the Fermi energy, an empty spin: transforms of nothing are refused
             step_i = min(len(fields), self._chunk)
             step_j = max(1, self._chunk // step_i)
             q = k - image.k
@@ -221,6 +223,8 @@ class ExactExchange(Term):
         for block, X, w in zip(self.problem.blocks, orbitals, weights, strict=True):
             for i in range(len(block.batch)):
                 occupied = torch.nonzero(w[i].abs() > _EMPTY * float(self.problem.basis.weights.min())).reshape(-1)
+                if not len(occupied):
+                    continue
                 own = w[i][occupied]
                 if self.problem.basis.half:
                     fields = self._gamma_fields(block.batch, X)[occupied]

@@ -27,7 +27,7 @@ _LARGEST = 3.0
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A solved geometry: fractional positions (N, 3), cell (rows), bonding density (S, …) coefficients times volume on `shape`, orbitals per block of `basis`,
-    of which the first `filled` (one number per block) hold electrons: empty ones are not converged and not combined."""
+    of which the first `filled` (one number per spin) hold electrons: empty ones are not converged and not combined."""
 
     fractional: np.ndarray
     cell: np.ndarray
@@ -67,13 +67,14 @@ def extrapolated_orbitals(weights: np.ndarray, past: Sequence[Snapshot], basis: 
     newest = transfer_orbitals(past[0].basis, past[0].orbitals, basis)
     if newest is None or len(past) == 1:
         return newest
-    filled = past[0].filled
+    per_spin = len(newest) // len(past[0].filled)  # the new basis may share its k-points out in other batches
+    filled = [n for n in past[0].filled for _ in range(per_spin)]
     heads = [X[:, :n] for X, n in zip(newest, filled, strict=True)]
     total = [float(weights[0]) * X for X in heads]
     rest = float(weights[1:].sum())
     for w, snapshot in zip(weights[1:], past[1:], strict=True):
         moved = transfer_orbitals(snapshot.basis, snapshot.orbitals, basis)
-        if moved is None or snapshot.filled != filled:
+        if moved is None or snapshot.filled != past[0].filled:
             break
         rest -= float(w)
         for i, (X, Y) in enumerate(zip(heads, moved, strict=True)):

@@ -177,7 +177,8 @@ def _magnetism(structure: Structure, params: DFTParams, entries: dict, charges: 
         return magnetism, None
     parity = round(n_electrons) % 2
     if total is None:
-        total = 2.0 * round((float(magnetism.values.sum()) - parity) / 2) + parity
+        start = float(np.clip(magnetism.values.sum(), -n_electrons, n_electrons))  # an ion has fewer electrons than its free atom
+        total = 2.0 * round((start - parity) / 2) + parity
     if any(abs(n - round(n)) > 1e-9 for n in channel_electrons(n_electrons, 2, total)):
         raise SetupError(f"{n_electrons:g} valence electrons with a total moment of {total:g} µB cannot fill whole bands with fixed occupations.",
                          hint="Give a smearing, e.g. fermi-dirac:0.05eV, or a moment that leaves whole electrons in both spins.")

@@ -140,7 +140,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         # without exact exchange a gap may be missing that the whole functional has: such a cycle would not converge and need not
         overdue = state.step >= _LATEST_FIRST and any(term.awaits_orbitals for term in problem.terms)
         if (converged or overdue) and problem.terms:
-            state.renewal = max(term.renew(state.orbitals, occupations) for term in problem.terms)
+            state.renewal = max(term.renew(state.orbitals, state.occupations) for term in problem.terms)  # with the bands added just now
             if state.renewal > tolerance:
                 converged, state.accuracy = False, state.renewal
                 state.renewals, state.renewed_at = state.renewals + 1, state.step

@@ -70,7 +70,8 @@ def _cell(structure: Structure, params: BandsParams) -> tuple[Structure, BandsPa
     mesh, _ = KPoints(None, float((lengths / np.array(size)).min())).mesh(small.cell)
     remark = (f"Calculated in the primitive cell of {len(small)} atoms instead of the {len(structure)} given (no folded bands), "
               f"with {'x'.join(map(str, mesh))} k-points.")
-    return small, replace(params, kpts=KPoints(mesh, None, shift), magmoms=magmoms, total_moment=total), (remark,)
+    spin = "none" if plan.n_spin == 1 else params.spin  # moments of zero were the user's word: without them elements would start magnetic again
+    return small, replace(params, kpts=KPoints(mesh, None, shift), spin=spin, magmoms=magmoms, total_moment=total), (remark,)
 
 
 @dataclass

@@ -80,7 +80,10 @@ def _filled(plan: Plan, levels: np.ndarray, fermi_energy) -> np.ndarray:
     if plan.n_spin == 1 or plan.total_moment is None:
         return np.full(len(levels), fermi_energy(levels, plan.n_electrons))
     # a channel alone counts as a crystal without spin, whose states hold two electrons
-    return np.array([fermi_energy(own[None], 2.0 * n) for own, n in zip(levels, channel_electrons(plan.n_electrons, 2, plan.total_moment), strict=True)])
+    found = [fermi_energy(own[None], 2.0 * n) if n > 1e-9 else np.inf
+             for own, n in zip(levels, channel_electrons(plan.n_electrons, 2, plan.total_moment), strict=True)]
+    highest = min(found)  # of an empty spin: no state of it lies below
+    return np.array([min(highest, float(own.min())) if np.isinf(fermi) else fermi for own, fermi in zip(levels, found, strict=True)])
 
 
 def shared_among_equals(shares: np.ndarray, levels: np.ndarray, tolerance: float = 1e-3) -> np.ndarray:

@@ -19,6 +19,7 @@ from .calculator import density_field
 from .nonscf import refuse_unsupported
 from .params import KPoints, Smearing
 from .params_electrons import ChargesParams, FieldParams
+from .params_hubbard import HubbardU
 from .plan import Plan, make_plan
 from .real_space import cell_dipole, electron_localisation, hirshfeld
 from .restart import pack
@@ -186,14 +187,15 @@ def _parts(text: str, n_atoms: int) -> list[np.ndarray]:
 
 
 def _part(params: FieldParams, plan: Plan, atoms: np.ndarray) -> Plan:
-    """The plan of some of the atoms alone on the box, mesh and cutoff of the whole."""
+    """The plan of some of the atoms alone, neutral, on the box, mesh and cutoff of the whole."""
     source = plan.structure
     structure = Structure(source.numbers[atoms], source.positions[atoms], source.cell, source.pbc)
     electrons = sum(plan.entries[symbol].charge for symbol in structure.symbols)
     smearing = params.smearing if params.smearing.kind != "none" or round(electrons) % 2 == 0 else Smearing("fermi-dirac", 0.05)
     magmoms = None if plan.moments is None or plan.n_spin == 1 else tuple(plan.moments[atoms])
+    hubbard = None if params.hubbard is None else HubbardU(tuple(item for item in params.hubbard.values if item[0] in structure.symbols))
     return make_plan(structure, replace(params, cutoff=plan.cutoff * HARTREE_EV, kpts=KPoints(plan.size, None, plan.shift), grid=plan.shape, magmoms=magmoms,
-                                        smearing=smearing, total_moment=None, spin="collinear" if plan.n_spin == 2 else "none"))
+                                        smearing=smearing, hubbard=hubbard, charge=0.0, total_moment=None, spin="collinear" if plan.n_spin == 2 else "none"))
 
 
 # ---- charges ---------------------------------------------------------------------------------------------------------------------

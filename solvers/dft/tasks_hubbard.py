@@ -52,7 +52,9 @@ def _repeated(structure: Structure, params: HubbardUParams) -> tuple[Structure, 
     hubbard = HubbardU(tuple(sorted((symbol, label, U) for (symbol, label), U in given.items())))
     n = int(np.prod(params.supercell))
     magmoms = None if params.magmoms is None else tuple(params.magmoms) * n
-    return Structure.from_atoms(structure.to_atoms().repeat(params.supercell)), replace(params, hubbard=hubbard, magmoms=magmoms, shells=tuple(wanted))
+    total = None if params.total_moment is None else params.total_moment * n  # this and the charge belong to one cell
+    return (Structure.from_atoms(structure.to_atoms().repeat(params.supercell)),
+            replace(params, hubbard=hubbard, magmoms=magmoms, total_moment=total, charge=params.charge * n, shells=tuple(wanted)))
 
 
 def default_shells(structure: Structure, params: HubbardUParams) -> tuple[str, ...]:

@@ -104,6 +104,8 @@ def frozen(source: Any, unit, supercell, matrix: np.ndarray, origin: np.ndarray)
         keywords |= {"kpts": folded_mesh(chosen["kpts"], unit.cell.array, matrix), "cutoff": chosen["cutoff"], "grid": None}
         if keywords.get("magmoms") is not None:
             keywords["magmoms"] = [list(keywords["magmoms"])[i] for i in origin]
+        cells = len(origin) / len(unit)
+        keywords |= {name: keywords[name] * cells for name in ("charge", "total_moment") if keywords.get(name)}  # both belong to one cell
         keywords["tolerance"] = min(keywords.get("tolerance", TOLERANCE), TOLERANCE)
         calculator = type(calculator)(**keywords).frozen_for(supercell)
     if hasattr(calculator, "strict"):

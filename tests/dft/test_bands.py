@@ -17,6 +17,7 @@ from solvers.dft.nonscf import FixedPotential
 from solvers.dft.parallel import Workers
 from solvers.dft.params import DFTParams
 from solvers.dft.plan import make_plan
+from solvers.dft.tasks_bands import _cell
 from solvers.testing import check_task
 
 
@@ -158,3 +159,9 @@ def test_a_metal_has_no_gap():
     width = result.values["fermi_energy"] - result.values["eigenvalues"].min()
     assert width == pytest.approx(11.0, abs=1.0)  # eV, the free-electron-like band of aluminium
     assert HARTREE_EV > 27
+
+
+def test_moments_of_zero_stay_zero_in_the_primitive_cell():
+    own = settings(magmoms=[0.0, 0.0], smearing="fermi-dirac:0.1eV", kpts="2x2x2")
+    small, params, _ = _cell(Structure.from_atoms(bulk("Fe", cubic=True)), own)
+    assert len(small) == 1 and make_plan(small, params).n_spin == 1

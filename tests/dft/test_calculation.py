@@ -191,3 +191,13 @@ def test_pulay_estimate_follows_the_true_derivative():
     expected = 2 / (3 * atoms.get_volume()) * (high - low) / np.log(1.12 / 0.88)
     assert abs(expected) * EV_PER_ANGSTROM3_GPA > 5.0
     assert calculator.results["pulay_stress"] == pytest.approx(expected, rel=0.4)
+
+
+def test_a_refused_structure_never_gets_the_numbers_of_the_one_before():
+    calculator = DFT(cutoff=60, smearing=None, spin="none", tolerance=1e-3)
+    helium, odd = (Atoms(name, cell=[4, 4, 4], pbc=True) for name in ("He", "H"))
+    assert np.isfinite(calculator.get_potential_energy(helium))
+    for _ in range(2):
+        with pytest.raises(SetupError, match="1 valence electrons cannot fill"):
+            calculator.get_potential_energy(odd)
+    assert np.isfinite(calculator.get_potential_energy(helium))

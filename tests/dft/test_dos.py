@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 
 from solvers import tasks
@@ -86,3 +87,10 @@ def test_task_resumes():
     params = from_dict(task.params_class(), {**QUICK, "cutoff": 100, "kpts": "2x2x2", "smearing": "none", "dos_kpts": "5x5x5", "empty_bands": 1})
     laws = check_task(task.run, params, {"structure": Structure.from_atoms(bulk("Si"))}, kills=2, tolerance=1e-9)
     assert sum("resumed" in law for law in laws) == 2
+
+
+def test_an_empty_spin_has_states_and_no_electrons():
+    v = run(Atoms("H", cell=[4, 4, 4], pbc=True), magmoms=[1.0], cutoff=60, kpts="1x1x1", smearing="none", empty_bands=2, projections="none").values
+    assert v["dos"].shape[0] == 2 and v["dos"][1].sum() > 0.0
+    below = v["energies"] < v["dos_fermi_energy"]
+    assert (v["dos"][0] * 0.02)[below].sum() == pytest.approx(1.0, abs=0.05)

@@ -6,14 +6,17 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk
 from scipy.special import erfc
 
 from solvers import tasks
 from solvers.core.errors import SetupError
+from solvers.core.job import drain
 from solvers.core.params import from_dict
 from solvers.core.structure import Structure
 from solvers.dft import forces as forces_module
+from solvers.dft import scf as scf_module
 from solvers.dft import stress as stress_module
 from solvers.dft.basis import Basis
 from solvers.dft.eigen.algebra import orthonormalise
@@ -254,3 +257,28 @@ def test_a_hybrid_run_resumes_bit_for_bit():
     params = from_dict(task.params_class(), {"cutoff": 90, "kpts": "2x1x1", "xc": "PBE0", "device": "cpu", "smearing": "none"})
     done = check_task(task.run, params, {"structure": Structure.from_atoms(atoms)}, last_tolerance=3e-4)
     assert sum("resumed" in law for law in done) == 3
+
+
+@pytest.mark.parametrize("own", [{"total_moment": 1.0}, {"spin": "none", "kpts": "2x1x1", "smearing": "fermi-dirac:0.01eV"}])
+def test_points_and_spins_without_electrons_are_no_obstacle(own):
+    """One electron per cell: the lower spin is empty, or the point at the edge of the zone is."""
+    task = tasks.get("scf")
+    params = from_dict(task.params_class(), {"cutoff": 60, "kpts": "1x1x1+0.5,0.5,0.5", "xc": "HSE06", "device": "cpu", "tolerance": 1e-4} | own)
+    cell = Structure.from_atoms(Atoms("H", cell=[1.4, 2.4, 2.4], pbc=True) if "spin" in own else Atoms("H", cell=[3, 3, 3], pbc=True))
+    result = drain(task.run(params, {"structure": cell}))
+    filling = result.values["occupations"]
+    assert result.converged and np.isfinite(result.values["stress"]).all()
+    assert (filling.max(-1) < 1e-10).any() and (filling.max(-1) > 0.5).any()
+
+
+def test_bands_added_before_the_operator_is_first_built(monkeypatch):
+    """The step that builds it may be one that finds the highest band partly filled."""
+    monkeypatch.setattr(scf_module, "_LATEST_FIRST", 2)
+    atoms = Structure.from_atoms(Atoms("He", cell=[3, 3, 3], pbc=True))
+    task = tasks.get("scf")
+    params = from_dict(task.params_class(), {"cutoff": 80, "kpts": "1x1x1+0.5,0.5,0.5", "xc": "HSE06", "device": "cpu", "tolerance": 1e-4, "symmetry": False,
+                                             "smearing": "gaussian:5eV"})
+    steps = []
+    result = drain(task.run(params, {"structure": atoms}), watch=steps.append)
+    assert any("bands added" in step.text and "rebuilt" in step.text for step in steps)
+    assert result.converged

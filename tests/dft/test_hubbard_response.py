@@ -10,6 +10,7 @@ from solvers.core.errors import SetupError
 from solvers.core.params import from_dict
 from solvers.core.structure import Structure
 from solvers.dft.hubbard_response import computed_u, fit
+from solvers.dft.tasks_hubbard import _repeated
 from solvers.testing import check_task
 
 SETTINGS = {"cutoff": 90, "kpts": "2x1x1", "shells": "Si-3p", "smearing": "fermi-dirac:0.4eV", "points": 4, "device": "cpu"}
@@ -87,3 +88,10 @@ def test_wrong_parameters_are_named():
     for wrong, words in (({"shells": "Si3"}, "not a shell"), ({"supercell": "2,2"}, "three repetitions"), ({"supercell": "0,1,1"}, "three repetitions")):
         with pytest.raises(SetupError, match=words):
             from_dict(task.params_class(), wrong)
+
+
+def test_charge_and_moment_of_a_cell_are_multiplied_in_the_supercell():
+    task = tasks.get("hubbard")
+    params = from_dict(task.params_class(), {"supercell": [2, 1, 1], "shells": ["Fe-3d"], "total_moment": 2.0, "charge": 0.5, "charged": "background"})
+    structure, large = _repeated(Structure.from_atoms(bulk("Fe")), params)
+    assert len(structure) == 2 and (large.total_moment, large.charge) == (4.0, 1.0)

@@ -14,7 +14,9 @@ from solvers.core.errors import SetupError
 from solvers.core.job import drain
 from solvers.core.params import from_dict
 from solvers.core.structure import Structure
+from solvers.dft.plan import make_plan
 from solvers.dft.real_space import localisation
+from solvers.dft.tasks_fields import _part
 from solvers.testing import check_task
 
 QUICK = {"xc": "LDA", "device": "cpu", "tolerance": 1e-7, "smearing": "none"}
@@ -108,3 +110,12 @@ def test_moments_of_atoms_add_up():
 def test_mistakes(own, message):
     with pytest.raises(SetupError, match=message):
         run("field", hydrogen(4.0), cutoff=80, **own)
+
+
+def test_parts_without_the_corrected_element_and_of_a_charged_whole():
+    whole = from_dict(tasks.get("field").params_class(), {**QUICK, "cutoff": 80, "kind": "difference", "parts": "0;1", "charge": 1.0, "charged": "background",
+                                                          "hubbard": "O-2p=2", "smearing": "fermi-dirac:0.1eV"})
+    plan = make_plan(Structure.from_atoms(Atoms("OH", positions=[[0, 0, 0], [0, 0, 1.0]], cell=[5, 5, 5], pbc=True)), whole)
+    oxygen, hydrogen_atom = (_part(whole, plan, np.array([i])) for i in (0, 1))
+    assert (oxygen.n_electrons, hydrogen_atom.n_electrons) == (6.0, 1.0)
+    assert oxygen.params.hubbard == whole.hubbard and not hydrogen_atom.params.hubbard.values

@@ -156,7 +156,8 @@ def test_resumes():
 def test_what_cannot_work_is_refused():
     metal = run(bulk("Al", cubic=True), cutoff=60.0, kpts="2x2x2")
     assert "no gap" in metal.refused and "dielectric_tensor" not in metal.values and metal.exit_code == 3
-    for settings, match in (({"xc": "PBE0"}, "not available"), ({"xc": "r2SCAN"}, "not available"), ({"charge": 1.0, "charged": "background"}, "charge")):
+    for settings, match in (({"xc": "PBE0"}, "not available"), ({"xc": "r2SCAN"}, "not available"), ({"dipole": "c"}, "dipole"),
+                            ({"charge": 1.0, "charged": "background"}, "charge")):
         try:
             params = DielectricParams(**settings)
         except SetupError:  # this functional is not offered yet

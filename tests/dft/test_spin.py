@@ -183,3 +183,10 @@ def test_charged_cell_has_exact_derivatives_and_says_what_is_missing(lab):
     assert abs(np.trace(stress) - five_points(strained, 0.001) / basis.volume) < 2e-8
     plan = make_plan(Structure.from_atoms(bulk("Si", "diamond", a=5.43)), DFTParams(cutoff=150.0, charge=1.0, charged="background"))
     assert plan.n_electrons == 7.0 and any("no correction" in text for text in plan.warnings)
+
+
+@pytest.mark.parametrize(("charge", "moment"), [(3.0, 2.0), (4.0, 1.0), (0.0, 3.0)])
+def test_an_ion_has_no_larger_moment_than_electrons(charge, moment):
+    atom = Structure.from_atoms(Atoms("N", cell=[6, 6, 6], pbc=True))
+    plan = make_plan(atom, DFTParams(smearing=None, charge=charge, charged="background" if charge else "refuse", cutoff=100.0))
+    assert plan.total_moment == moment <= plan.n_electrons

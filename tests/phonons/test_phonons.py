@@ -12,9 +12,10 @@ from solvers.core.errors import SetupError
 from solvers.core.job import drain
 from solvers.core.structure import Structure
 from solvers.core.units import BOLTZMANN_EV, PLANCK_EV_THZ, THZ_PER_ROOT
+from solvers.dft import DFT
 from solvers.phonons import PhononParams, phonons, thermal_properties
 from solvers.phonons.lattice import Lattice
-from solvers.phonons.supercell import choose, folded_mesh, shortest_vector
+from solvers.phonons.supercell import choose, folded_mesh, frozen, shortest_vector
 from solvers.phonons.thermal import debye_temperature
 from solvers.testing import check_task
 from solvers.validate.peers.model_crystals import Springs, StillingerWeber, triclinic
@@ -210,3 +211,11 @@ def test_longitudinal_modes_of_an_ionic_crystal_split_off():
     middle = kinds.index("dielectric") + 2
     again = drain(phonons(params, inputs, resume=states[middle]))
     assert again.values["phonon_frequencies"] == pytest.approx(result.values["phonon_frequencies"], abs=1e-5)
+
+
+def test_charge_and_moment_of_a_cell_are_multiplied_in_the_supercell():
+    unit = bulk("Fe", a=2.87)
+    lattice = Lattice(Structure.from_atoms(unit), np.diag([2, 1, 1]), 1e-5)
+    calculator = DFT(cutoff=100, kpts=(2, 2, 2), total_moment=2.0, charge=0.5, charged="background", magmoms=[2.0])
+    large = frozen(calculator, unit, lattice.supercell, np.diag([2, 1, 1]), lattice.origin)
+    assert (large.params.total_moment, large.params.charge, large.params.magmoms) == (4.0, 1.0, (2.0, 2.0))

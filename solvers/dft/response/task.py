@@ -75,6 +75,8 @@ def _plan(structure: Structure, params: DielectricParams) -> Plan:
         raise SetupError(f"The response to a field is not available with {params.xc}.", hint="Take a functional of density and gradient, like PBE or PBEsol.")
     if params.charge:
         raise SetupError(f"A cell of charge {params.charge:g} e has no well-defined response to a homogeneous field.", hint="Use a neutral cell.")
+    if params.dipole != "none":
+        raise SetupError(f"The response to a field does not know the dipole correction (dipole = {params.dipole}).", hint="Leave dipole at none.")
     if not structure.pbc.all():
         raise SetupError(f"The response to a field needs three periodic directions; pbc is {structure.pbc.tolist()}.",
                          hint="A molecule in a box: set pbc along all three, and read ε−1 as 4π polarisability over volume.")
