@@ -68,13 +68,15 @@ class FieldResponse:
     bands must be empty. Needs complex orbitals (no half sphere)."""
 
     def __init__(self, problem: Problem, rho: torch.Tensor, filled: list[torch.Tensor], energies: list[torch.Tensor]):
-        self.problem, self.rho, self.filled, self.energies = problem, rho, filled, energies
+        self.problem, self.rho = problem, rho
+        held = [item for item in zip(problem.blocks, filled, energies, strict=True) if item[1].shape[1]]  # an empty spin answers nothing
+        self.blocks, self.filled, self.energies = ([item[i] for item in held] for i in range(3))
         self.f = 2.0 / problem.model.n_spin
         self.weights = torch.from_numpy(problem.basis.weights).to(problem.basis.device)
         self.symmetry = VectorSymmetry(problem)
         self.perturbation = make(problem.basis, problem.workers)
         problem.set_density(rho)
-        self.positions = problem.workers.map(self._position, list(zip(problem.blocks, self.filled, self.energies, strict=True)))
+        self.positions = problem.workers.map(self._position, list(zip(self.blocks, self.filled, self.energies, strict=True)))
 
     def _position(self, item: tuple[Block, torch.Tensor, torch.Tensor]) -> torch.Tensor:
         """φ (B, 3 n, storage): r applied to the filled bands, conduction part."""
@@ -98,11 +100,13 @@ class FieldResponse:
             difference = new - state.change
             state.residual = self._norm(difference) / max(self._norm(new), 1e-300)
             tensor = self.dielectric(state.responses)
-            yield FieldStep(state.step, tensor, state.residual)
             converged = state.residual < tolerance
-            if converged or state.step >= max_steps:
+            last = converged or state.step >= max_steps
+            if not last:  # before the step is told: what is stored then is what the next iteration needs
+                state.change = self._mix(state, difference)
+            yield FieldStep(state.step, tensor, state.residual)
+            if last:
                 return Dielectric(tensor, self.born(state.responses, new), converged, state.step, state.residual)
-            state.change = self._mix(state, difference)
 
     def _responses(self, potentials: list[torch.Tensor], before: list[torch.Tensor] | None, tolerance: float) -> list[torch.Tensor]:
         """Δu per block (B, 3 n, storage) for the screening potentials (S, …) of the three directions."""
@@ -110,7 +114,7 @@ class FieldResponse:
         right = [-phi for phi in self.positions]
         for axis, potential in enumerate(potentials):
             self.perturbation.set_potential(charge_and_moment(problem.grid.to_real(potential)))
-            for i, (block, X) in enumerate(zip(problem.blocks, self.filled, strict=True)):
+            for i, (block, X) in enumerate(zip(self.blocks, self.filled, strict=True)):
                 image = torch.empty_like(X)
                 self.perturbation.apply(block.batch, X, image, block.spin)
                 image -= block.batch.stored_kinetic[:, None, :] * X
@@ -120,7 +124,7 @@ class FieldResponse:
         def one(item: tuple) -> torch.Tensor:
             block, X, e, b, start = item
             return sternheimer.solve(problem, block.spin, block.batch, X, e, b, start, tolerance).x
-        return problem.workers.map(one, list(zip(problem.blocks, self.filled, self.energies, right, before or [None] * len(right), strict=True)))
+        return problem.workers.map(one, list(zip(self.blocks, self.filled, self.energies, right, before or [None] * len(right), strict=True)))
 
     def density(self, responses: list[torch.Tensor]) -> torch.Tensor:
         """δρ (3, S, …) = 2 Σ f w Re u* Δu, symmetrised: as the difference of the densities of u + Δu and u − Δu, halved."""
@@ -130,7 +134,7 @@ class FieldResponse:
             spins = []
             for spin in range(problem.model.n_spin):
                 rho = local.new_density()
-                for block, X, dX in zip(problem.blocks, self.filled, responses, strict=True):
+                for block, X, dX in zip(self.blocks, self.filled, responses, strict=True):
                     if block.spin != spin:
                         continue
                     n = X.shape[1]
@@ -169,7 +173,7 @@ class FieldResponse:
     def dielectric(self, responses: list[torch.Tensor]) -> np.ndarray:
         """ε∞ (3, 3), symmetrised over the crystal's operations."""
         total = torch.zeros(3, 3, dtype=torch.float64, device=self.weights.device)
-        for block, phi, dX in zip(self.problem.blocks, self.positions, responses, strict=True):
+        for block, phi, dX in zip(self.blocks, self.positions, responses, strict=True):
             a, b = phi.unflatten(1, (3, -1)), dX.unflatten(1, (3, -1))
             total += torch.einsum("k,kang,kbng->ab", self.weights[block.batch.slice].to(a.dtype), a.conj(), b).real
         tensor = np.eye(3) - 8.0 * math.pi * self.f / self.problem.grid.volume * total.cpu().numpy()
@@ -190,7 +194,7 @@ class FieldResponse:
         problem = self.problem
         rows = torch.from_numpy(atom_of_rows(list(problem.model.species))).to(problem.basis.device)
         result = torch.zeros_like(problem.positions)
-        for block, X, dX in zip(problem.blocks, self.filled, responses, strict=True):
+        for block, X, dX in zip(self.blocks, self.filled, responses, strict=True):
             batch, n = block.batch, X.shape[1]
             P = problem.hamiltonian.projectors_of(batch)
             if not P.shape[1]:

@@ -136,8 +136,9 @@ def _pack(state: FieldState) -> State:
 
 def _unpack(arrays: State, calculation: Calculation) -> FieldState:
     device, n_blocks = calculation.problem.basis.device, len(calculation.problem.blocks)
-    state = FieldState(_tensor(arrays["response.change"], device), int(arrays["response.step"]), float(arrays["response.residual"]),
-                       [_tensor(arrays[f"response.orbitals_{i}"], device) for i in range(n_blocks)])
+    # an empty spin has none
+    responses = [_tensor(arrays[f"response.orbitals_{i}"], device) for i in range(n_blocks) if f"response.orbitals_{i}" in arrays]
+    state = FieldState(_tensor(arrays["response.change"], device), int(arrays["response.step"]), float(arrays["response.residual"]), responses)
     if "response.inputs" in arrays:
         state.history = list(zip(_tensor(arrays["response.inputs"], device), _tensor(arrays["response.residuals"], device), strict=True))
     return state
