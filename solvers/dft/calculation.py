@@ -97,6 +97,8 @@ class Calculation:
         if moved is not None:
             state.orbitals = [orthonormalise(X) for X in moved]
             state.occupations = previous.ground.occupations
+            # what the orbitals make is near the answer and on the same branch: shells can be filled in several self-consistent ways
+            state.unknowns = [term.output(state.orbitals, state.occupations) for term in self.problem.terms]
             state.accuracy = _CARRIED * self.problem.model.n_electrons
         return state
 

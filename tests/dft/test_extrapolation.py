@@ -6,12 +6,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from ase import Atoms
 from ase.build import bulk
 
 from solvers.core.job import drain
 from solvers.core.structure import Structure
 from solvers.dft import DFT, calculation
 from solvers.dft.extrapolation import aligned, weights_of
+from solvers.dft.params import DFTParams
+from solvers.dft.plan import make_plan
 from solvers.md import MDParams, run
 
 CELL = 5.0 * np.eye(3)
@@ -88,3 +91,18 @@ def test_dynamics_costs_less_and_drifts_little(monkeypatch):
     assert slope < 2e-3 and np.ptp(energies) > 0  # eV/atom/ps over 12 fs
     later, _ = dynamics(resume=states[5])  # the history is lost on the way: nothing but work changes
     assert later.values["positions"] == pytest.approx(whole.values["positions"], abs=1e-6)
+
+
+@pytest.mark.parametrize("own", [{"xc": "r2SCAN"}, {"hubbard": "H-1s=3", "magmoms": (1.0, 0.5)}], ids=["kinetic density", "occupations"])
+def test_unknowns_of_terms_come_from_the_former_geometry(own):
+    atoms = Atoms("H2", positions=[[0, 0, 0], [0, 0, 0.9]], cell=[4, 4, 4.5], pbc=True)
+    params = DFTParams(cutoff=100, kpts=(1, 1, 1), smearing="none" if "xc" in own else ("fermi-dirac", 0.1), tolerance=1e-8, **own)
+    former = calculation.Calculation(make_plan(Structure.from_atoms(atoms), params))
+    list(former.run())
+    atoms.positions[1, 2] += 0.03
+    present = calculation.Calculation(make_plan(Structure.from_atoms(atoms), params), previous=former)
+    term, carried = present.problem.terms[0], present.state.unknowns[0]
+    fresh = term.start(present.superposed)
+    list(present.run())
+    found = term.output(present.ground.orbitals, present.ground.occupations)
+    assert float((carried - found).abs().max()) < 0.3 * float((fresh - found).abs().max())
