@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from ..core.errors import MissingError
+from ..core.errors import MissingError, QcadError
 from . import Row
 from .crystals import BenchCase, cases
 from .peers import RANKS, peers, reached
@@ -39,7 +39,10 @@ def run(device: str, keys: list[str] | None = None, pairs: int = PAIRS) -> list[
     chosen = select(keys, where)
     if where == "cuda":
         return [on_card(item) for item in chosen]
-    rows = [beside_peers(item, pairs) for item in chosen]
+    rows: list[Row] = []
+    for item in chosen:  # told at once: a whole list takes most of an hour
+        rows.append(beside_peers(item, pairs))
+        print(f"bench: {rows[-1].case}: {rows[-1].ours_s:.2f} s, {rows[-1].peer} {rows[-1].peer_s or 0.0:.2f} s; {rows[-1].note}", file=sys.stderr, flush=True)
     if not keys or "start" in keys:
         rows += starts()
     if not keys or "threads" in keys:
@@ -66,7 +69,7 @@ def own_times(events: list[dict], number: int, n_atoms: int) -> dict:
 def beside_peers(item: BenchCase, pairs: int) -> Row:
     """A case on all programs, `pairs` rounds."""
     n_atoms = len(item.case.symbols)
-    mine, cold, theirs, events = [], [], {name: [] for name in peers()}, []
+    mine, cold, theirs, events, absent = [], [], {name: [] for name in peers()}, [], {}
     for number in range(pairs):
         done, events = ours(item.key, "--repeat", "2", *(["--shares"] if number == pairs - 1 else []))
         mine.append({**own_times(events, 1, n_atoms), "rss": done.peak_rss})
@@ -74,7 +77,12 @@ def beside_peers(item: BenchCase, pairs: int) -> Row:
         cold.append(first["seconds"] + next(e["at"] for e in events if e["event"] == "step" and e["run"] == 0) -
                     next(e["seconds"] for e in events if e["event"] == "step" and e["run"] == 0))
         for name, call in peers().items():
-            theirs[name].append(call(item.case))
+            try:
+                if name not in absent:
+                    theirs[name].append(call(item.case))
+            except QcadError as error:  # what one program cannot do must not cost the others' figures
+                absent[name] = error.message
+    theirs = {name: runs for name, runs in theirs.items() if name not in absent}
     shares = next(event for event in events if event["event"] == "shares")
     bare = next(event for event in events if event["event"] == "imported")["bare_rss"]
     best = min(theirs, key=lambda name: statistics.median(run.seconds for run in theirs[name])) if theirs else None
@@ -84,11 +92,11 @@ def beside_peers(item: BenchCase, pairs: int) -> Row:
                                   "steps": mine[-1]["steps"], "applications_per_band": mine[-1]["applications"], "converged": mine[-1]["converged"],
                                   "memory_above_torch": max(run["peak_rss"] for run in mine) - bare,
                                   "shares": {name: shares[name] for name in ("fft", "gemm", "eigh", "rest")}},
-        "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
+        "absent": absent, "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
                          "cpu_s": statistics.median(run.cpu for run in runs), "steps": runs[-1].steps, "memory": runs[-1].peak_rss,
                          "energy_difference_per_atom": abs(mine[-1]["energy"] - runs[-1].energy) / n_atoms} for name, runs in theirs.items()}}
     if best is None:
-        return Row(item.case.name, seconds, "no peer installed", None, None, pairs, _note(details, None), details)
+        return Row(item.case.name, seconds, "no peer", None, None, pairs, _note(details, None), details)
     ratio = statistics.median(run["seconds"] / other.seconds for run, other in zip(mine, theirs[best], strict=True))
     return Row(item.case.name, seconds, f"{best}, {RANKS} ranks", details["peers"][best]["seconds"], ratio, pairs, _note(details, best), details)
 
@@ -101,6 +109,7 @@ def _note(details: dict, best: str | None) -> str:
     for name, peer in details["peers"].items():
         parts.append(f"{name}: {peer['seconds']:.1f} s, cpu {peer['cpu_s']:.1f} s, {peer['steps']} steps, {peer['memory'] / 2**20:.0f} MiB, "
                      f"ΔF {peer['energy_difference_per_atom']:.0e} Ha/atom")
+    parts += [f"{name} failed: {why}" for name, why in details["absent"].items()]
     if best is not None:
         parts.append(f"memory {mine['memory_above_torch'] / max(1, details['peers'][best]['memory']):.2f} × {best}")
     return "; ".join(parts)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..core.errors import ReadError
+from ..core.errors import ReadError, SetupError
 from ..validate.cases.dft import Case
 from ..validate.peers import abinit, espresso, potentials
 from .process import Measured, measure
@@ -73,6 +73,8 @@ def run_abinit(case: Case) -> Run:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = [potentials.write(case, symbol, folder) for symbol in dict.fromkeys(case.symbols)]
+        if case.smearing is not None and case.smearing[0] not in abinit.OCCOPT:
+            raise SetupError(f"ABINIT has no {case.smearing[0]} smearing of our definition.", hint="Choose another smearing for a case it shall run.")
         text = abinit.input_text(case, files).replace("tolvrs 1.0d-15", f"toldfe {THRESHOLD / 2!r}").replace("toldfe 0\n", "")
         if tuple(case.kpts) == (1, 1, 1):
             text += f"paral_kgb 1\nnpkpt 1\nnpband {RANKS}\nwfoptalg 114\n"

@@ -13,7 +13,7 @@ from solvers.bench import dft, peers
 from solvers.bench.crystals import cases
 from solvers.bench.process import measure
 from solvers.bench.shares import Shares
-from solvers.core.errors import MissingError, ReadError, RunError
+from solvers.core.errors import MissingError, SetupError, ReadError, RunError
 
 DATA = Path(__file__).parent / "data"
 
@@ -78,6 +78,12 @@ def test_rows_from_stored_events(monkeypatch):
     assert row.details["ours"]["cold_s"] == pytest.approx(3.0 + 3.0)
     assert row.details["ours"]["memory_above_torch"] == 300 * 2**20 and "1.50 × pw.x" in row.note
     assert "Si2" in bench.table([row]) and json.loads(json.dumps(row.to_dict()))["ratio"] == pytest.approx(0.5)
+
+    def unable(case):
+        raise SetupError("cannot do this case")
+    monkeypatch.setattr(dft, "peers", lambda: {"abinit": unable, "pw.x": lambda case: peers.Run(6.0, 6.5, 12.0, 9, 200 * 2**20, -7.9000001)})
+    row = bench.run("dft", device="cpu", cases=["b1"], pairs=2)[0]
+    assert row.ratio == pytest.approx(0.5) and "abinit failed: cannot do this case" in row.note
     with pytest.raises(MissingError, match="area"):
         bench.run("nothing")
 

@@ -19,7 +19,8 @@ from .potentials import IXC
 if TYPE_CHECKING:
     from ..cases.dft import Case
 
-_OCCOPT = {"fermi-dirac": 3, "methfessel-paxton": 6, "gaussian": 7}
+#: our smearing -> ABINIT's number; its two cold smearings are other polynomials than ours
+OCCOPT = {"fermi-dirac": 3, "methfessel-paxton": 6, "gaussian": 7}
 _COMPONENTS = {"kinetic": "kinetic", "hartree": "hartree", "xc": "xc", "Ewald energy": "ewald", "psp_core": "alpha", "local_psp": "local",
                "non_local_psp": "nonlocal", "internal": "internal", "-kT*entropy": "entropy"}
 _TIME_LIMIT = 3600  # s
@@ -60,7 +61,7 @@ def input_text(case: Case, files: list[str]) -> str:
     if case.moments is not None:
         lines += ["nsppol 2", "spinat", *(f"  0 0 {moment!r}" for moment in case.moments)]
     if case.smearing:
-        lines += [f"occopt {_OCCOPT[case.smearing[0]]}", f"tsmear {case.smearing[1]!r}"]
+        lines += [f"occopt {OCCOPT[case.smearing[0]]}", f"tsmear {case.smearing[1]!r}"]
         electrons = sum(entry(symbol, case.xc, case.pseudos.get(symbol, "gth")).charge for symbol in case.symbols)
         lines.append(f"nband {int(0.6 * electrons) + 14}")  # ABINIT's own number is too small for some metals: the cycle then wanders
     return "\n".join(lines) + "\n"
