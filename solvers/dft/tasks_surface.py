@@ -54,8 +54,7 @@ def workfunction(params: WorkFunctionParams, inputs: Mapping[str, Any], *, resum
     if slope > _FLAT:
         warnings.append(f"The potential in the vacuum is not flat ({slope:.3f} eV/Å): " + ("take a thicker vacuum." if params.correct else
                                                                                             "the slab has a dipole. Turn the correction on."))
-    states = ground.eigenvalues.numpy() * HARTREE_EV
-    below, above = states[states < fermi].max(), states[states > fermi].min() if (states > fermi).any() else fermi
+    below, above = frontier(ground.eigenvalues.numpy() * HARTREE_EV, ground.fermi_energies * HARTREE_EV)
     if above - below > 0.5:
         warnings.append(f"There is a gap of {above - below:.2f} eV around the Fermi energy, which then lies at its middle: look at ionisation_energies.")
     n = len(profile)
@@ -71,6 +70,13 @@ def workfunction(params: WorkFunctionParams, inputs: Mapping[str, Any], *, resum
     return Result(values, converged=ground.converged, structure=structure, warnings=tuple(warnings),
                   fields={"potential": GridField(potential, structure.cell, "eV", "electrostatic potential of an electron")},
                   settings=settings(plan, own, problem.basis.device))
+
+
+def frontier(levels: np.ndarray, fermi: np.ndarray) -> tuple[float, float]:
+    """(highest filled, lowest empty level) of levels (S, K, B) with the Fermi energies (S,) of the spins; where no empty one was computed the highest of
+    these. With a fixed moment there are two, and an empty level of one spin may lie below that of the other."""
+    filled = levels < fermi[:, None, None]
+    return float(levels[filled].max()), float(fermi.max() if filled.all() else levels[~filled].min())
 
 
 def _layer_spacing(plan: Plan, vacuum: Vacuum) -> float:

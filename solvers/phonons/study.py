@@ -28,6 +28,9 @@ class Study:
         if structure.constraints:
             self.warnings.append("The structure's constraints were ignored: every atom vibrates.")
             structure = structure.with_(constraints=())
+        moments = getattr(getattr(live_calculator(source), "params", None), "magmoms", None)
+        if moments is not None and len(moments) == len(structure) and np.ptp(moments) > 0:  # as in its own plan they come first; the symmetry must know them
+            structure = structure.with_(arrays={**structure.arrays, "initial_magmoms": np.array(moments, float)})
         self.structure = structure
         self.matrix = params.matrix if params.matrix is not None else choose(structure, params.min_length, params.symmetry_tolerance)
         self.lattice = Lattice(structure, self.matrix, params.symmetry_tolerance)

@@ -12,6 +12,7 @@ from solvers.core.job import drain
 from solvers.core.params import from_dict
 from solvers.core.structure import Structure
 from solvers.dft.surface import Vacuum, find_vacuum, macroscopic_average, planar_average, vacuum_levels
+from solvers.dft.tasks_surface import frontier
 from solvers.dft.tunnelling import at_density, at_height, columns
 from solvers.testing import check_task
 
@@ -121,3 +122,10 @@ def test_image_of_a_slab_sees_the_atom_and_resumes():
     assert sum("resumed" in law for law in laws) == 2
     with pytest.raises(SetupError, match="not between the surface and the middle"):
         run("stm", aluminium(1, 5.0), **{**own, "height": 15.0})
+
+
+def test_an_empty_state_of_one_spin_is_not_ionised():
+    levels = np.array([[[-8.0, -1.0]], [[-4.0, -0.5]]])
+    assert frontier(levels, np.array([-3.0, -12.0])) == (-8.0, -4.0)  # fixed moment, empty lower spin
+    assert frontier(levels, np.array([-3.0, -3.0])) == (-4.0, -1.0)
+    assert frontier(levels, np.array([0.0, 0.0])) == (-0.5, 0.0)

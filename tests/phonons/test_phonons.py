@@ -15,6 +15,7 @@ from solvers.core.units import BOLTZMANN_EV, PLANCK_EV_THZ, THZ_PER_ROOT
 from solvers.dft import DFT
 from solvers.phonons import PhononParams, phonons, thermal_properties
 from solvers.phonons.lattice import Lattice
+from solvers.phonons.study import Study
 from solvers.phonons.supercell import choose, folded_mesh, frozen, shortest_vector
 from solvers.phonons.thermal import debye_temperature
 from solvers.testing import check_task
@@ -219,3 +220,15 @@ def test_charge_and_moment_of_a_cell_are_multiplied_in_the_supercell():
     calculator = DFT(cutoff=100, kpts=(2, 2, 2), total_moment=2.0, charge=0.5, charged="background", magmoms=[2.0])
     large = frozen(calculator, unit, lattice.supercell, np.diag([2, 1, 1]), lattice.origin)
     assert (large.params.total_moment, large.params.charge, large.params.magmoms) == (4.0, 1.0, (2.0, 2.0))
+
+
+def test_moments_of_the_calculator_are_part_of_the_symmetry():
+    """Antiferromagnetic chromium has two kinds of atoms, whoever named the moments."""
+    chromium = bulk("Cr", cubic=True)
+    marked = chromium.copy()
+    marked.set_initial_magnetic_moments([2.0, -2.0])
+    params = PhononParams(supercell="1x1x1", check_displacement=False)
+    own, given, alike = (Study(Structure.from_atoms(atoms), DFT(cutoff=100, kpts=(2, 2, 2), **extra), params)
+                         for atoms, extra in ((marked, {}), (chromium, {"magmoms": [2.0, -2.0]}), (chromium, {"magmoms": [2.0, 2.0]})))
+    assert len(own.lattice.primitive) == len(given.lattice.primitive) == 2 > len(alike.lattice.primitive) == 1
+    np.testing.assert_allclose(given.lattice.supercell.get_initial_magnetic_moments(), own.lattice.supercell.get_initial_magnetic_moments())
