@@ -10,6 +10,7 @@ The map is an isometry, so every overlap, product and eigenproblem runs in real 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -135,6 +136,26 @@ class Batch:
     def stored_kinetic(self) -> torch.Tensor:
         """Kinetic energies laid out like orbital storage (B, storage_length)."""
         return self.kinetic.repeat_interleave(2, dim=-1) if self.half else self.kinetic
+
+
+def numbered(arrays: Mapping[str, np.ndarray], name: str) -> list[np.ndarray]:
+    """The arrays `name`0, `name`1, … in order."""
+    return [arrays[f"{name}{i}"] for i in range(sum(key.removeprefix(name).isdigit() for key in arrays if key.startswith(name)))]
+
+
+def regrouped(stored: Sequence[np.ndarray], batches: Sequence[Batch]) -> list[torch.Tensor]:
+    """Orbitals (B, bands, storage), stored as one array per batch, for `batches` of the same k-points in the same order: another device, or the same one with
+    other free memory, takes other numbers of k-points at once."""
+    points = iter([own for array in stored for own in array])
+    result = []
+    for batch in batches:
+        rows = [next(points) for _ in batch.spheres]
+        out = np.zeros((len(batch), rows[0].shape[0], batch.storage_length), rows[0].dtype)
+        for i, sphere in enumerate(batch.spheres):
+            n = len(sphere) * (2 if sphere.half else 1)
+            out[i, :, :n] = rows[i][:, :n]
+        result.append(torch.from_numpy(out).to(batch.device))
+    return result
 
 
 class Basis:

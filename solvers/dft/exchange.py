@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
-from .basis import Batch
+from .basis import Batch, numbered, regrouped
 from .eigen.algebra import hermitian, matmul, overlap
 from .exchange_kernel import CoulombKernel
 from .extra import Term
@@ -261,7 +261,7 @@ class ExactExchange(Term):
         """Take back what `pack` stored."""
         if arrays:
             self.energy_of_operator = float(arrays["energy"])
-            self.xi = [torch.from_numpy(np.array(arrays[f"xi{i}"])).to(self.problem.basis.device) for i in range(len(self.problem.blocks))]
+            self.xi = regrouped(numbered(arrays, "xi"), [block.batch for block in self.problem.blocks])
 
 
 def compress(item: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from ..core.errors import SetupError
-from .basis import Batch
+from .basis import Batch, numbered, regrouped
 from .eigen.algebra import matmul
 from .exchange import ExactExchange, compress
 from .extra import Term
@@ -48,8 +48,7 @@ class MeshExchange:
     @classmethod
     def unpack(cls, arrays: dict[str, np.ndarray], problem: Problem) -> MeshExchange | None:
         """What `pack` stored, for the problem of the mesh."""
-        device = problem.basis.device
-        orbitals = [torch.from_numpy(np.array(arrays[f"orbitals_{i}"], copy=True)).to(device) for i in range(len(problem.blocks))]
+        orbitals = regrouped(numbered(arrays, "orbitals_"), [block.batch for block in problem.blocks])
         return cls.of(problem, orbitals, torch.from_numpy(np.array(arrays["occupations"], copy=True)))
 
 

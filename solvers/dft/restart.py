@@ -4,7 +4,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .basis import Basis, Sphere
+from .basis import Basis, Sphere, numbered, regrouped
 from .mixing import AndersonMixer
 from .preconditioners import Choice
 from .problem import Problem
@@ -52,8 +52,7 @@ def unpack(arrays: State, problem: Problem) -> SCFState:
     for i, term in enumerate(problem.terms):
         prefix = f"term_{i}_"
         term.unpack({name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)})
-    orbitals = [tensor(f"orbitals_{i}").to(device) for i in range(len(problem.blocks)) if f"orbitals_{i}" in arrays]
-    state.orbitals = orbitals or None
+    state.orbitals = regrouped(numbered(arrays, "orbitals_"), [block.batch for block in problem.blocks]) if "orbitals_0" in arrays else None
     state.mixer = AndersonMixer(problem.grid, problem.terms)
     if "mixer_densities" in arrays:
         state.mixer.densities = list(tensor("mixer_densities").to(device))

@@ -18,6 +18,7 @@ from solvers.dft.calculation import Calculation
 from solvers.dft.params import DFTParams
 from solvers.dft.plan import make_plan
 from solvers.dft.potential import exchange_correlation
+from solvers.dft.restart import pack, unpack
 
 
 class WithCore:
@@ -190,3 +191,17 @@ def test_an_ion_has_no_larger_moment_than_electrons(charge, moment):
     atom = Structure.from_atoms(Atoms("N", cell=[6, 6, 6], pbc=True))
     plan = make_plan(atom, DFTParams(smearing=None, charge=charge, charged="background" if charge else "refuse", cutoff=100.0))
     assert plan.total_moment == moment <= plan.n_electrons
+
+
+@pytest.mark.parametrize("sizes", [(1, 2), (2, 1)])
+def test_a_stored_cycle_goes_on_with_other_batches(lab, sizes):
+    """A card takes several k-points at once, and how many depends on its free memory."""
+    model = lab.replace(lab.model(smearing="gaussian", width=0.02), n_spin=2, moments=np.array([0.5, 0.2]))
+    first, second = (lab.problem(model, lab.basis(model, cutoff=4.0, batch_size=size)) for size in sizes)
+    stopped = lab.ground(first, max_steps=4)
+    assert not stopped.converged
+    state = unpack(pack(stopped.state), second)
+    assert [len(X) for X in state.orbitals] == [len(block.batch) for block in second.blocks]
+    on, straight = lab.ground(second, state=state, tolerance=1e-12), lab.ground(first, tolerance=1e-12)
+    assert on.state.energies[-1] == pytest.approx(straight.state.energies[-1], abs=1e-9)
+    assert on.state.accuracies[4] < stopped.state.accuracies[0] * 1e-2
