@@ -13,7 +13,7 @@ from solvers.bench import dft, peers
 from solvers.bench.crystals import cases
 from solvers.bench.process import measure
 from solvers.bench.shares import Shares
-from solvers.core.errors import MissingError, SetupError, ReadError, RunError
+from solvers.core.errors import MissingError, ReadError, RunError, SetupError
 
 DATA = Path(__file__).parent / "data"
 
