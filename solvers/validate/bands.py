@@ -13,7 +13,7 @@ import numpy as np
 
 from solvers.core.errors import MissingError
 
-from .cases.dft import Case, _fcc
+from .cases.dft import Case, fcc
 from .dft import keywords
 from .peers import abinit, store
 from .report import Row, compare
@@ -23,9 +23,9 @@ N_BANDS = 8
 KPOINTS = np.array([[0.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.11, 0.23, -0.37], [0.5, 0.5, 0.5], [0.4, 0.05, 0.4]])
 _STORED = store.FOLDER / "bands_abinit.json"
 _RATTLED = np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]])
-CASES = (Case("Si2 rattled", _fcc(10.263141334), _RATTLED, ("Si", "Si"), 12.0, (3, 3, 3), xc="LDA", box=(24, 24, 24), forces=True),
-         Case("GaAs", _fcc(10.68), np.array([[0.0, 0, 0], [0.25, 0.25, 0.25]]), ("Ga", "As"), 12.0, (3, 3, 3), pseudos={"Ga": "GTH-PBE-q3"}, box=(27, 27, 27)),
-         Case("Al", _fcc(7.6344), np.zeros((1, 3)), ("Al",), 12.0, (6, 6, 6), smearing=("fermi-dirac", 0.01), box=(18, 18, 18)))
+CASES = (Case("Si2 rattled", fcc(10.263141334), _RATTLED, ("Si", "Si"), 12.0, (3, 3, 3), xc="LDA", box=(24, 24, 24), forces=True),
+         Case("GaAs", fcc(10.68), np.array([[0.0, 0, 0], [0.25, 0.25, 0.25]]), ("Ga", "As"), 12.0, (3, 3, 3), pseudos={"Ga": "GTH-PBE-q3"}, box=(27, 27, 27)),
+         Case("Al", fcc(7.6344), np.zeros((1, 3)), ("Al",), 12.0, (6, 6, 6), smearing=("fermi-dirac", 0.01), box=(18, 18, 18)))
 
 
 def ours(case: Case) -> np.ndarray:

@@ -16,7 +16,7 @@ import numpy as np
 
 from solvers.core.units import BOHR_ANGSTROM, HARTREE_PER_BOHR3_GPA
 
-from .cases.dft import FORCE, Case, _fcc, _strained
+from .cases.dft import FORCE, Case, fcc, strained
 from .dft import derivative_rows, energy_rows, moment_rows, ours, without_mean
 from .peers import abinit, espresso, store
 from .report import Row, compare
@@ -28,12 +28,12 @@ _STORED = store.FOLDER / "functionals.json"
 _PLACES = np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]])
 
 CASES = (
-    Case("Si2 r2SCAN", _fcc(10.263141334), _PLACES, ("Si", "Si"), 12.0, (2, 2, 2), xc="r2SCAN", forces=True, box=(24, 24, 24)),
-    Case("AlH r2SCAN", _strained(_fcc(7.4), 0.0, 0.0, 0.0, -0.01, 0.005, 0.01), np.array([[0, 0, 0], [0.47, 0.52, 0.54]]), ("Al", "H"), 12.0, (2, 2, 2),
+    Case("Si2 r2SCAN", fcc(10.263141334), _PLACES, ("Si", "Si"), 12.0, (2, 2, 2), xc="r2SCAN", forces=True, box=(24, 24, 24)),
+    Case("AlH r2SCAN", strained(fcc(7.4), 0.0, 0.0, 0.0, -0.01, 0.005, 0.01), np.array([[0, 0, 0], [0.47, 0.52, 0.54]]), ("Al", "H"), 12.0, (2, 2, 2),
          xc="r2SCAN", forces=True, box=(20, 20, 20), smearing=("fermi-dirac", 0.02)),
-    Case("Fe r2SCAN", _fcc(7.9), np.zeros((1, 3)), ("Fe",), 14.0, (2, 2, 1), xc="r2SCAN", forces=True, box=(27, 27, 27), smearing=("fermi-dirac", 0.02),
+    Case("Fe r2SCAN", fcc(7.9), np.zeros((1, 3)), ("Fe",), 14.0, (2, 2, 1), xc="r2SCAN", forces=True, box=(27, 27, 27), smearing=("fermi-dirac", 0.02),
          moments=(3.0,)),
-    Case("SiC revPBE", _strained(_fcc(8.24), 0.01, 0.0, -0.01, 0.0, 0.02, 0.0), np.array([[0.01, 0.0, -0.02], [0.25, 0.26, 0.24]]), ("Si", "C"), 16.0,
+    Case("SiC revPBE", strained(fcc(8.24), 0.01, 0.0, -0.01, 0.0, 0.02, 0.0), np.array([[0.01, 0.0, -0.02], [0.25, 0.26, 0.24]]), ("Si", "C"), 16.0,
          (2, 2, 2), xc="revPBE", forces=True, box=(24, 24, 24)),
 )
 _SKEW = np.array([[6.0, 0.4, 0.2], [0.3, 7.0, -0.5], [0.1, 0.6, 6.5]])

@@ -33,9 +33,6 @@ def solve(name: str) -> Result:
     from tempfile import TemporaryDirectory
     path = Path(resource("recipes", "hard", f"{name}.toml"))
     with TemporaryDirectory() as folder:
-        for file in path.parent.glob(f"{name}.extxyz"):
-            (Path(folder) / file.name).write_bytes(file.read_bytes())
-
         def start(spec: JobSpec) -> tuple[SimpleNamespace, Result]:
             task = tasks.get(spec.task)
             return SimpleNamespace(id=""), drain(task.run(from_dict(task.params_class(), dict(spec.params)), spec.inputs))

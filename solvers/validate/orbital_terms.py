@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from .cases.dft import FORCE, MOMENT, Case, _fcc
+from .cases.dft import FORCE, MOMENT, Case, fcc
 from .dft import keywords, without_mean
 from .peers import espresso, store
 from .peers.upf_text import GaussianOrbital, upf_text
@@ -47,8 +47,8 @@ class Pair:
 
 
 _PLACES = np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]])
-_SILICON = Case("Si2", _fcc(10.263141334), _PLACES, ("Si", "Si"), 10.0, (2, 2, 2), box=(24, 24, 24), forces=True)
-_CARBIDE = Case("SiC", _fcc(8.24), _PLACES, ("Si", "C"), 12.0, (2, 2, 2), box=(24, 24, 24), forces=True)
+_SILICON = Case("Si2", fcc(10.263141334), _PLACES, ("Si", "Si"), 10.0, (2, 2, 2), box=(24, 24, 24), forces=True)
+_CARBIDE = Case("SiC", fcc(8.24), _PLACES, ("Si", "C"), 12.0, (2, 2, 2), box=(24, 24, 24), forces=True)
 _IRON = Case("Fe", 5.42352 / 2 * np.array([[-1.0, 1, 1], [1, -1, 1], [1, 1, -1]]), np.zeros((1, 3)), ("Fe",), 20.0, (3, 3, 3), smearing=("fermi-dirac", 0.01),
              box=(20, 20, 20), moments=(3.0,))
 _MESH = "nqx1 = 2, nqx2 = 2, nqx3 = 2"

@@ -2,6 +2,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -60,3 +64,61 @@ class Lab:
 @pytest.fixture(scope="session")
 def lab():
     return Lab()
+
+
+class Child:
+    """Kernels in a Python of their own: `simulate(code)` runs it in Numba's CUDA simulator, `compile(code)` with the PTX compiler and no device."""
+
+    #: what a compiling child begins with: a device's architecture is named, because there may be none to ask
+    BEGIN = """
+import sys
+from types import SimpleNamespace
+from numba import cuda
+from numba.cuda import dispatcher
+dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
+try:
+    from numba.cuda.cudadrv.nvvm import NVVM
+    NVVM()
+except Exception as error:
+    print("no compiler:", str(error)[:200])
+    sys.exit()
+
+
+def compile_all(kernels):
+    for body, signature in kernels:
+        text, _ = cuda.compile_ptx(body, signature, cc=(8, 0))
+        assert ".entry" in text and "ld.global" in text and "st.global" in text
+"""
+
+    def __init__(self, folder: Path):
+        self.folder = folder
+
+    def simulate(self, code: str) -> None:
+        self._run(code, "simulated", {"NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1"})
+
+    def compile(self, code: str) -> None:
+        if self._run(self.BEGIN + code, "compiled", self._toolkit()).startswith("no compiler"):
+            pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
+
+    def _run(self, code: str, last: str, environment: dict[str, str]) -> str:
+        done = subprocess.run([sys.executable, "-c", f"{code}\nprint({last!r})\n"], capture_output=True, text=True, timeout=240,
+                              env={**os.environ, **environment, "PYTHONPATH": os.pathsep.join(sys.path)})
+        assert done.stdout.strip().endswith(last) or done.stdout.startswith("no compiler"), done.stderr[-2000:]
+        return done.stdout
+
+    def _toolkit(self) -> dict[str, str]:
+        """CUDA_HOME with the compiler of the wheel nvidia-nvvm, where that wheel is installed."""
+        for place in map(Path, sys.path):
+            root = place / "nvidia" / "cu13"
+            libraries = sorted((root / "lib").glob("libnvvm.so*"))
+            if libraries:
+                (self.folder / "nvvm" / "lib64").mkdir(parents=True)
+                (self.folder / "nvvm" / "lib64" / "libnvvm.so").symlink_to(libraries[0])
+                (self.folder / "nvvm" / "libdevice").symlink_to(root / "nvvm" / "libdevice")
+                return {"CUDA_HOME": str(self.folder)}
+        return {}
+
+
+@pytest.fixture
+def cuda_child(tmp_path):
+    return Child(tmp_path)

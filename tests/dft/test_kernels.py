@@ -1,11 +1,6 @@
 """The local operator and the sphere–box pair against their torch references, on every road that runs here."""
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -138,54 +133,21 @@ back = np.full((2, 3, 6), np.nan + 0j)
 blocks, threads = boxes.launch_grid(6, 3, 2, threads=4)
 gather[blocks, threads](out, places, back)
 assert np.array_equal(back, boxes.gather_torch(torch.from_numpy(out), torch.from_numpy(places)).numpy())
-print("simulated")
 """
 
 
-def test_cuda_kernels_in_the_simulator():
-    result = subprocess.run([sys.executable, "-c", SIMULATED.format(path=__file__)], capture_output=True, text=True, timeout=120,
-                            env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert result.stdout.strip().endswith("simulated"), result.stderr[-2000:]
+def test_cuda_kernels_in_the_simulator(cuda_child):
+    cuda_child.simulate(SIMULATED.format(path=__file__))
 
 
 COMPILED = """
-import sys
-from types import SimpleNamespace
-from numba import cuda, complex128, int32, int64
-from numba.cuda import dispatcher
-# compiling a call asks the current device for its architecture; there is none, so one is named here
-dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
-try:
-    from numba.cuda.cudadrv.nvvm import NVVM
-    NVVM()
-except Exception as error:
-    print("no compiler:", str(error)[:200])
-    sys.exit()
+from numba import complex128, int32, int64
 from solvers.dft.kernels import boxes_cuda
 array = complex128[:, :, ::1]
-for body, table, order in ((boxes_cuda.scatter_body, int32, 0), (boxes_cuda.gather_body, int64, 1)):
-    text, result = cuda.compile_ptx(body, (array, table[:, ::1], array), cc=(8, 0))
-    assert ".entry" in text and "ld.global" in text and "st.global" in text
-print("compiled")
+compile_all(((boxes_cuda.scatter_body, (array, int32[:, ::1], array)), (boxes_cuda.gather_body, (array, int64[:, ::1], array))))
 """
 
 
-def toolkit(folder: Path) -> dict[str, str]:
-    """CUDA_HOME with the compiler of the wheel nvidia-nvvm, where that wheel is installed."""
-    for place in map(Path, sys.path):
-        root = place / "nvidia" / "cu13"
-        libraries = sorted((root / "lib").glob("libnvvm.so*"))
-        if libraries:
-            (folder / "nvvm" / "lib64").mkdir(parents=True)
-            (folder / "nvvm" / "lib64" / "libnvvm.so").symlink_to(libraries[0])
-            (folder / "nvvm" / "libdevice").symlink_to(root / "nvvm" / "libdevice")
-            return {"CUDA_HOME": str(folder)}
-    return {}
 
-
-def test_cuda_kernels_compile_to_ptx_without_a_device(tmp_path):
-    result = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=120,
-                            env={**os.environ, **toolkit(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)})
-    if "no compiler" in result.stdout:
-        pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
-    assert result.stdout.strip().endswith("compiled"), result.stderr[-2000:]
+def test_cuda_kernels_compile_to_ptx_without_a_device(cuda_child):
+    cuda_child.compile(COMPILED)

@@ -1,11 +1,6 @@
 """Phases, projectors, density accumulation and Ewald sums: CPU launchers and the CUDA simulator against their references, compilation to PTX."""
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import torch
@@ -119,47 +114,23 @@ from scipy.special import erfc
 ok = (r < 6.0) & (r > 1e-6)
 energy = 0.5 * (charges[:, None, None] * charges[None, :, None] * np.where(ok, erfc(0.5 * r) / np.where(ok, r, 1), 0)).sum()
 assert abs(near[:, 0].sum() - energy) < 1e-12 and np.array_equal(near, other) and abs(energy) > 0.01
-print("simulated")
 """
 
 
-def test_kernels_in_the_simulator():
-    result = subprocess.run([sys.executable, "-c", SIMULATED.format(path=__file__)], capture_output=True, text=True, timeout=120,
-                            env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert result.stdout.strip().endswith("simulated"), result.stderr[-2000:]
+def test_kernels_in_the_simulator(cuda_child):
+    cuda_child.simulate(SIMULATED.format(path=__file__))
 
 
 COMPILED = """
-import sys
-from types import SimpleNamespace
-from numba import cuda, boolean, complex128, float64, int32
-from numba.cuda import dispatcher
-# compiling a call asks the current device for its architecture; there is none, so one is named here
-dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
-try:
-    from numba.cuda.cudadrv.nvvm import NVVM
-    NVVM()
-except Exception as error:
-    print("no compiler:", str(error)[:200])
-    sys.exit()
+from numba import boolean, complex128, float64, int32
 from solvers.dft.kernels import accumulate_cuda, lattice_sums_cuda, phases_cuda
 c1, c2, c3, f1, f2 = complex128[::1], complex128[:, ::1], complex128[:, :, ::1], float64[::1], float64[:, ::1]
 kernels = ((phases_cuda.factor_body, (c2, c2, c2, c1)), (phases_cuda.projectors_body, (c2, c2, c2, int32[:, ::1], c2, boolean, c2)),
            (accumulate_cuda.accumulate_body, (c3, f2, f1)), (lattice_sums_cuda.factors_body, (f2, f2, f1, c1)),
            (lattice_sums_cuda.smooth_body, (f2, f1, c1, f2, f1, f2)), (lattice_sums_cuda.near_body, (f2, f1, f2, float64, float64, f2)))
-for body, signature in kernels:
-    text, result = cuda.compile_ptx(body, signature, cc=(8, 0))
-    assert ".entry" in text and "ld.global" in text and "st.global" in text
-print("compiled")
+compile_all(kernels)
 """
 
 
-def test_kernels_compile_to_ptx_without_a_device(tmp_path):
-    spec = importlib.util.spec_from_file_location("kernel_tests", os.path.join(os.path.dirname(__file__), "test_kernels.py"))
-    kernels = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(kernels)
-    result = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=120,
-                            env={**os.environ, **kernels.toolkit(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)})
-    if "no compiler" in result.stdout:
-        pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
-    assert result.stdout.strip().endswith("compiled"), result.stderr[-2000:]
+def test_kernels_compile_to_ptx_without_a_device(cuda_child):
+    cuda_child.compile(COMPILED)

@@ -1,12 +1,6 @@
 """Fused kernels of the functionals against their torch references, in the CUDA simulator, and compiled to PTX."""
 from __future__ import annotations
 
-import importlib.util
-import os
-import subprocess
-import sys
-from pathlib import Path
-
 import pytest
 import torch
 
@@ -109,49 +103,25 @@ for spins in (1, 2):
     gga_cuda.launch(rho.numpy(), sigma.numpy(), item.fused, energy.numpy(), v_rho.numpy(), v_sigma.numpy(), threads=32)
     reference = item.sum_of_parts(item.parts, rho, sigma)
     tests.agree((energy, v_rho, v_sigma), reference, rho, sigma)
-print("simulated")
 """
 
 
-def test_cuda_kernel_in_the_simulator():
-    result = subprocess.run([sys.executable, "-c", SIMULATED.format(path=__file__)], capture_output=True, text=True, timeout=120,
-                            env={**os.environ, "NUMBA_ENABLE_CUDASIM": "1", "NUMBA_DISABLE_JIT": "1", "PYTHONPATH": os.pathsep.join(sys.path)})
-    assert result.stdout.strip().endswith("simulated"), result.stderr[-2000:]
+def test_cuda_kernel_in_the_simulator(cuda_child):
+    cuda_child.simulate(SIMULATED.format(path=__file__))
 
 
 COMPILED = """
-import sys
-from types import SimpleNamespace
-from numba import cuda, float64
-from numba.cuda import dispatcher
-# compiling a call asks the current device for its architecture; there is none, so one is named here
-dispatcher.get_current_device = lambda: SimpleNamespace(compute_capability=(8, 0))
-try:
-    from numba.cuda.cudadrv.nvvm import NVVM
-    NVVM()
-except Exception as error:
-    print("no compiler:", str(error)[:200])
-    sys.exit()
+from numba import float64
 from solvers.dft.kernels import gga_cuda, mgga_cuda
 array, line = float64[:, ::1], float64[::1]
 family = (array, array, float64, float64, float64, float64, line, array, array)
 meta = (array, array, array, line, array, array, array)
-for body, types in ((gga_cuda.unpolarised_body, family), (gga_cuda.polarised_body, family), (mgga_cuda.polarised_body, meta)):
-    text, _ = cuda.compile_ptx(body, types, cc=(8, 0))
-    assert ".entry" in text and "ld.global" in text and "st.global" in text
-print("compiled")
+compile_all(((gga_cuda.unpolarised_body, family), (gga_cuda.polarised_body, family), (mgga_cuda.polarised_body, meta)))
 """
 
 
-def test_cuda_kernel_compiles_to_ptx_without_a_device(tmp_path):
-    spec = importlib.util.spec_from_file_location("kernels_tests", Path(__file__).with_name("test_kernels.py"))
-    neighbour = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(neighbour)
-    result = subprocess.run([sys.executable, "-c", COMPILED], capture_output=True, text=True, timeout=240,
-                            env={**os.environ, **neighbour.toolkit(tmp_path), "PYTHONPATH": os.pathsep.join(sys.path)})
-    if "no compiler" in result.stdout:
-        pytest.skip("no NVVM here (wheel nvidia-nvvm, extra 'gpu')")
-    assert result.stdout.strip().endswith("compiled"), result.stderr[-2000:]
+def test_cuda_kernel_compiles_to_ptx_without_a_device(cuda_child):
+    cuda_child.compile(COMPILED)
 
 
 @pytest.mark.gpu

@@ -20,7 +20,7 @@ ENERGY = 5e-7  # Ha/atom at every volume
 #: volumes relative to the middle one
 STRAINS = np.linspace(0.94, 1.06, 7)
 _FOLDER = Path("/usr/share/abinit/psp")
-_SETS = {"PBE": _FOLDER / "Pseudodojo_nc_sr_04_pbe_standard_psp8", "LDA": _FOLDER / "Pseudodojo_nc_sr_04_pw_standard_psp8"}
+SETS = {"PBE": _FOLDER / "Pseudodojo_nc_sr_04_pbe_standard_psp8", "LDA": _FOLDER / "Pseudodojo_nc_sr_04_pw_standard_psp8"}
 _FILES = {("Zn", "PBE"): "Zn-sp", ("Se", "PBE"): "Se-d"}
 _FCC = np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]]) / 2
 _BCC = np.array([[-1.0, 1, 1], [1, -1, 1], [1, 1, -1]]) / 2
@@ -61,7 +61,7 @@ class Crystal:
     @property
     def files(self) -> dict[str, str]:
         """Potential file of every element."""
-        return {symbol: str(_SETS[self.xc] / f"{_FILES.get((symbol, self.xc), symbol)}.psp8") for symbol in dict.fromkeys(self.symbols)}
+        return {symbol: str(SETS[self.xc] / f"{_FILES.get((symbol, self.xc), symbol)}.psp8") for symbol in dict.fromkeys(self.symbols)}
 
     @property
     def available(self) -> bool:

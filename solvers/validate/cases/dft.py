@@ -58,16 +58,18 @@ class Case:
         return Atoms(list(self.symbols), scaled_positions=self.scaled, cell=self.cell * BOHR_ANGSTROM, pbc=True)
 
 
-def _fcc(a: float) -> np.ndarray:
+def fcc(a: float) -> np.ndarray:
+    """Primitive cell (rows) of a face-centred cubic lattice with cubic edge `a`."""
     return a / 2 * np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
 
 
-def _strained(cell: np.ndarray, *voigt: float) -> np.ndarray:
+def strained(cell: np.ndarray, *voigt: float) -> np.ndarray:
+    """`cell` (rows) under the symmetric strain xx yy zz yz xz xy (tensor components)."""
     xx, yy, zz, yz, xz, xy = voigt
     return cell @ (np.eye(3) + np.array([[xx, xy, xz], [xy, yy, yz], [xz, yz, zz]]))
 
 
-_ANGSTROM = 1 / BOHR_ANGSTROM
+ANGSTROM = 1 / BOHR_ANGSTROM
 _DIAMOND = np.array([[1, 1, 1], [-1, -1, -1]]) / 8
 _HCP = np.array([[1 / 3, 2 / 3, 0.25], [2 / 3, 1 / 3, 0.75]])
 _ORIGIN = np.array([0.1234, 0.2817, 0.4159])  # an arbitrary one: no operation keeps it and no translation fits a box
@@ -83,22 +85,22 @@ def _quartz() -> tuple[np.ndarray, np.ndarray]:
     third = 1 / 3
     silicon = [(u, 0, third), (0, u, 2 * third), (-u, -u, 0)]
     oxygen = [(x, y, z), (-y, x - y, z + third), (-x + y, -x, z + 2 * third), (y, x, -z), (x - y, -y, -z + 2 * third), (-x, -x + y, -z + third)]
-    return _hexagonal(4.916 * _ANGSTROM, 5.405 * _ANGSTROM), np.array(silicon + oxygen)
+    return _hexagonal(4.916 * ANGSTROM, 5.405 * ANGSTROM), np.array(silicon + oxygen)
 
 
 _QUARTZ_CELL, _QUARTZ = _quartz()
-_SILICON = _fcc(10.263141334)
+_SILICON = fcc(10.263141334)
 
 ENERGY_CASES = (
     Case("Si2 LDA", _SILICON, _DIAMOND, ("Si",) * 2, 25.0, (3, 3, 3), xc="LDA", box=(36, 36, 36), note="the cell of DFTK's silicon tests"),
     Case("Si2", _SILICON, _DIAMOND, ("Si",) * 2, 25.0, (3, 3, 3), box=(36, 36, 36), note="the cell of DFTK's silicon tests"),
     Case("Si2 displaced", _SILICON, np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]]), ("Si",) * 2, 15.0,
          (3, 3, 3), box=(27, 27, 27), forces=True),
-    Case("Al", _fcc(4.04 * _ANGSTROM), np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01)),
-    Case("MgO", _fcc(4.259 * _ANGSTROM), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), ("Mg", "O"), 60.0, (4, 4, 4), pseudos={"Mg": "GTH-PBE-q2"}),
-    Case("C diamond", _fcc(3.567 * _ANGSTROM), _DIAMOND, ("C",) * 2, 40.0, (4, 4, 4)),
+    Case("Al", fcc(4.04 * ANGSTROM), np.zeros((1, 3)), ("Al",), 15.0, (12, 12, 12), smearing=("fermi-dirac", 0.01)),
+    Case("MgO", fcc(4.259 * ANGSTROM), np.array([[0, 0, 0], [0.5, 0.5, 0.5]]), ("Mg", "O"), 60.0, (4, 4, 4), pseudos={"Mg": "GTH-PBE-q2"}),
+    Case("C diamond", fcc(3.567 * ANGSTROM), _DIAMOND, ("C",) * 2, 40.0, (4, 4, 4)),
     Case("Si2 any origin", _SILICON, _DIAMOND + _ORIGIN, ("Si",) * 2, 15.0, (3, 3, 3), symmetry=False),
-    Case("Mg hcp any origin", _hexagonal(3.19 * _ANGSTROM, 5.18 * _ANGSTROM), _HCP + _ORIGIN, ("Mg",) * 2, 15.0, (6, 6, 4), pseudos={"Mg": "GTH-PBE-q2"},
+    Case("Mg hcp any origin", _hexagonal(3.19 * ANGSTROM, 5.18 * ANGSTROM), _HCP + _ORIGIN, ("Mg",) * 2, 15.0, (6, 6, 4), pseudos={"Mg": "GTH-PBE-q2"},
          smearing=("fermi-dirac", 0.01), symmetry=False),
     Case("quartz any origin", _QUARTZ_CELL, _QUARTZ + _ORIGIN, ("Si",) * 3 + ("O",) * 6, 25.0, (2, 2, 2), symmetry=False, quick=False),
 )
@@ -106,26 +108,26 @@ ENERGY_CASES = (
 FORCE_CASES = (
     Case("Si2 PBEsol", _SILICON, np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]]), ("Si",) * 2, 15.0, (2, 2, 2), xc="PBEsol",
          pseudos={"Si": "GTH-PBE-q4"}, forces=True, note="a potential made for PBE on both sides"),
-    Case("Si2 triclinic", _strained(_SILICON, 0.03, -0.02, 0.01, 0.02, -0.015, 0.01), _DIAMOND + [[0.012, -0.01, 0.02], [0, 0, 0]], ("Si",) * 2,
+    Case("Si2 triclinic", strained(_SILICON, 0.03, -0.02, 0.01, 0.02, -0.015, 0.01), _DIAMOND + [[0.012, -0.01, 0.02], [0, 0, 0]], ("Si",) * 2,
          15.0, (3, 3, 3), shift=(0.5, 0.5, 0.5), forces=True),
-    Case("SiC LDA triclinic", _strained(_fcc(4.36 * _ANGSTROM), -0.02, 0.03, 0.0, -0.01, 0.02, 0.015), np.array([[0.01, 0.0, -0.02], [0.25, 0.26, 0.24]]),
+    Case("SiC LDA triclinic", strained(fcc(4.36 * ANGSTROM), -0.02, 0.03, 0.0, -0.01, 0.02, 0.015), np.array([[0.01, 0.0, -0.02], [0.25, 0.26, 0.24]]),
          ("Si", "C"), 30.0, (2, 2, 2), xc="LDA", forces=True),
-    Case("Al4 rattled", _strained(4.05 * _ANGSTROM * np.eye(3), 0.02, -0.01, 0.0, 0.01, 0.02, -0.015),
+    Case("Al4 rattled", strained(4.05 * ANGSTROM * np.eye(3), 0.02, -0.01, 0.0, 0.01, 0.02, -0.015),
          np.array([[0.01, 0.02, 0.0], [0.0, 0.49, 0.52], [0.51, 0.0, 0.48], [0.5, 0.52, 0.0]]), ("Al",) * 4, 10.0, (3, 3, 3),
          smearing=("fermi-dirac", 0.01), forces=True),
-    Case("MgO sheared", _strained(_fcc(4.259 * _ANGSTROM), 0.01, 0.0, -0.02, 0.02, 0.0, 0.03), np.array([[0.01, 0.02, 0.0], [0.5, 0.49, 0.51]]),
+    Case("MgO sheared", strained(fcc(4.259 * ANGSTROM), 0.01, 0.0, -0.02, 0.02, 0.0, 0.03), np.array([[0.01, 0.02, 0.0], [0.5, 0.49, 0.51]]),
          ("Mg", "O"), 40.0, (2, 2, 2), pseudos={"Mg": "GTH-PBE-q2"}, forces=True),
-    Case("GaAs triclinic", _strained(_fcc(5.75 * _ANGSTROM), 0.0, 0.02, -0.02, 0.015, 0.01, -0.02), np.array([[0.01, -0.01, 0.015], [0.25, 0.25, 0.25]]),
+    Case("GaAs triclinic", strained(fcc(5.75 * ANGSTROM), 0.0, 0.02, -0.02, 0.015, 0.01, -0.02), np.array([[0.01, -0.01, 0.015], [0.25, 0.25, 0.25]]),
          ("Ga", "As"), 20.0, (2, 2, 2), pseudos={"Ga": "GTH-PBE-q3"}, shift=(0.5, 0.0, 0.5), forces=True),
-    Case("Cu2 distorted", _strained(np.diag([3.63 * _ANGSTROM / 2**0.5] * 2 + [3.63 * _ANGSTROM]), 0.02, 0.0, -0.01, 0.01, 0.0, 0.02),
+    Case("Cu2 distorted", strained(np.diag([3.63 * ANGSTROM / 2**0.5] * 2 + [3.63 * ANGSTROM]), 0.02, 0.0, -0.01, 0.01, 0.0, 0.02),
          np.array([[0.0, 0.0, 0.0], [0.52, 0.49, 0.51]]), ("Cu",) * 2, 40.0, (3, 3, 2), smearing=("gaussian", 0.02), forces=True, note="d projectors"),
-    Case("Ti2 LDA distorted", _strained(_hexagonal(2.95 * _ANGSTROM, 4.68 * _ANGSTROM), 0.01, -0.02, 0.0, 0.02, 0.01, 0.0),
+    Case("Ti2 LDA distorted", strained(_hexagonal(2.95 * ANGSTROM, 4.68 * ANGSTROM), 0.01, -0.02, 0.0, 0.02, 0.01, 0.0),
          _HCP + [[0.02, 0.0, 0.01], [0, 0, 0]],
          ("Ti",) * 2, 25.0, (3, 3, 2), xc="LDA", pseudos={"Ti": "GTH-PADE-q4"}, smearing=("methfessel-paxton", 0.02), forces=True,
          note="d projectors, Methfessel-Paxton"),
     Case("H2O at Γ", np.diag([9.0, 10.0, 9.5]), np.array([[0.5, 0.5, 0.5], [0.66, 0.6, 0.5], [0.35, 0.61, 0.52]]), ("O", "H", "H"), 25.0, (1, 1, 1),
          forces=True, note="real half sphere"),
-    Case("BaO distorted", _strained(_fcc(5.54 * _ANGSTROM), 0.01, 0.0, -0.01, 0.015, 0.0, 0.01), np.array([[0.01, 0.0, 0.0], [0.5, 0.51, 0.5]]), ("Ba", "O"),
+    Case("BaO distorted", strained(fcc(5.54 * ANGSTROM), 0.01, 0.0, -0.01, 0.015, 0.0, 0.01), np.array([[0.01, 0.0, 0.0], [0.5, 0.51, 0.5]]), ("Ba", "O"),
          25.0, (2, 2, 2), forces=True, quick=False, note="f projectors, semicore"),
 )
 
@@ -141,8 +143,8 @@ ESPRESSO_FORCE = 2e-5
 #: symmetry on against off: boxes that the translations of each crystal fit
 SYMMETRY_CASES = (
     Case("Si2 on its box", _SILICON, _DIAMOND, ("Si",) * 2, 12.0, (3, 3, 3), box=(24, 24, 24)),
-    Case("C diamond on its box", _fcc(3.567 * _ANGSTROM), _DIAMOND, ("C",) * 2, 25.0, (2, 2, 2), box=(24, 24, 24)),
-    Case("Mg hcp on its box", _hexagonal(3.19 * _ANGSTROM, 5.18 * _ANGSTROM), _HCP, ("Mg",) * 2, 10.0, (4, 4, 2), pseudos={"Mg": "GTH-PBE-q2"},
+    Case("C diamond on its box", fcc(3.567 * ANGSTROM), _DIAMOND, ("C",) * 2, 25.0, (2, 2, 2), box=(24, 24, 24)),
+    Case("Mg hcp on its box", _hexagonal(3.19 * ANGSTROM, 5.18 * ANGSTROM), _HCP, ("Mg",) * 2, 10.0, (4, 4, 2), pseudos={"Mg": "GTH-PBE-q2"},
          smearing=("fermi-dirac", 0.01), box=(18, 18, 30)),
 )
 EGG_BOX_CASES = ("Si2", "C diamond", "MgO")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .dft import Case, _fcc, _strained
+from .dft import Case, fcc, strained
 
 ENERGY = 5e-7  # Ha/atom
 FORCE = 1e-5  # Ha/bohr
@@ -18,7 +18,7 @@ TAIL = 0.01  # relative: the shift by a broken tail depends on the very point wh
 CORE = ((0.45, (4.0, -1.0)),)
 CORE_12 = (0.45, 0.3)  # rcore in bohr, qcore as a fraction of the ten core electrons
 
-SILICON = Case("silicon", _strained(_fcc(10.263141334), 0.01, -0.02, 0.0, 0.02, 0.01, -0.01), np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]]),
+SILICON = Case("silicon", strained(fcc(10.263141334), 0.01, -0.02, 0.0, 0.02, 0.01, -0.01), np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]]),
                ("Si",) * 2, 15.0, (2, 2, 2), xc="LDA", box=(27, 27, 27), forces=True)
 
 
