@@ -23,3 +23,14 @@ def test_damage_ends_in_a_sentence(kind):
 def test_damage_is_the_same_every_time():
     data = SAMPLES["pspcod 3"][1]
     assert list(damage.mutations(data, 20)) == list(damage.mutations(data, 20)) != list(damage.mutations(data, 20, seed=1))
+
+
+@pytest.mark.parametrize("kind", SAMPLES)
+@pytest.mark.parametrize("blank", [b" ", b"\n", b"\t"])
+def test_a_million_blanks_cost_no_time(kind, blank):
+    """Every place between two lines of the head: what looks for the word after a gap must not try every blank of it."""
+    name, data = SAMPLES[kind]
+    lines = data.split(b"\n")
+    for row in range(0, min(len(lines), 24), 3):
+        found = damage.outcome(b"\n".join([*lines[:row], lines[row] + blank * 1_000_000, *lines[row + 1:]]), name)
+        assert found.state == "refused" and "blanks in a row" in found.text and found.seconds < 1.0

@@ -21,7 +21,7 @@ from .upf import read_upf
 
 #: bytes; the largest known potential files have a few megabytes
 LARGEST = 32 * 2**20
-_LONGEST = 2000  # characters of a word: numbers of a million digits take seconds each
+_LONGEST = 2000  # characters of a word or of a gap: numbers of a million digits take seconds each, so do patterns that look for what follows a gap
 ENDINGS = {".psp8": "psp8", ".upf": "upf", ".gth": "gth", ".hgh": "gth", ".pspgth": "gth", ".psp10": "gth"}
 _parsed: OrderedDict[tuple[str, int, int], tuple[str, RadialPotential | GTHEntry]] = OrderedDict()
 
@@ -115,6 +115,8 @@ def _text(data: bytes, name: str) -> str:
     text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
     if max(map(len, text.split()), default=0) > _LONGEST:
         raise ReadError(f"{name} has a word of more than {_LONGEST} characters.", hint="No potential has; the file is damaged.")
+    if max(map(len, re.findall(r"\s+", text)), default=0) > _LONGEST:
+        raise ReadError(f"{name} has more than {_LONGEST} blanks in a row.", hint="No potential has; the file is damaged.")
     return text
 
 

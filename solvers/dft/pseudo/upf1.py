@@ -54,7 +54,7 @@ def _header(body: str, name: str) -> dict[str, str]:
             raise ReadError(f"{name}: line {row + 1} of PP_HEADER is {lines[row].strip()[:60]!r}.", hint=_HINT)
         return found
 
-    functional = re.split(r"\s+Exchange", lines[4], maxsplit=1)[0]
+    functional = lines[4].partition("Exchange")[0].rstrip()
     header = {"version": words(0, 1)[0], "element": words(1, 1)[0], "pseudo_type": words(2, 1)[0],
               "core_correction": "t" if words(3, 1)[0].strip(".").lower().startswith("t") else "f", "functional": functional, "z_valence": words(5, 1)[0],
               "wfc_cutoff": words(7, 1)[0], "mesh_size": words(9, 1)[0], "number_of_wfc": words(10, 2)[0], "number_of_proj": words(10, 2)[1]}
