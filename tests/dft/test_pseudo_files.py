@@ -63,6 +63,16 @@ def test_form_factors_are_the_analytic_ones(tmp_path, form, entry):
     assert float((read.core_derivative(Q) - exact.core_derivative(Q)).abs().max()) < 1e-5
 
 
+def test_a_mesh_that_does_not_begin_at_zero_loses_nothing(tmp_path):
+    """r v + Z begins with Z: on the logarithmic mesh of hydrogen, which starts at 9e-4 bohr, the first piece is 2π Z r₀² = 5e-6 Ha bohr³."""
+    hydrogen = library.entry("H", "PBE")
+    mesh = logarithmic_mesh(1)
+    assert 2 * math.pi * mesh[0][0] ** 2 > 5e-6
+    read = library.find("H", "PBE", saved(tmp_path, upf2_text(with_density(on_mesh(hydrogen, mesh))), "upf", "H"))
+    assert float((read.local(Q[1:]) - GTH(hydrogen).local(Q[1:])).abs().max()) < 1e-7
+    assert read.alpha == pytest.approx(GTH(hydrogen).alpha, abs=1e-7)
+
+
 def test_slopes_are_derivatives_and_exact_at_zero(tmp_path):
     read = library.find("Si", "PBE", saved(tmp_path, written(WITH_CORE, "psp8")[0]))
     q, step = torch.linspace(0.3, 12, 50, dtype=torch.float64), 1e-4

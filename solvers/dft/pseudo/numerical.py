@@ -62,7 +62,7 @@ class NumericalPotential:
         self.symbol, self.name, self.xc = entry.symbol, entry.name, entry.xc
         self.charge, self.configuration = float(entry.charge), entry.configuration
         self.source, self.licence, self.sha256 = entry.source, entry.licence, entry.sha256
-        self._weights = quadrature(data.step)
+        self._weights = quadrature(data.step, start=data.r[0])
         self.channels = tuple(NumericalChannel(channel, data.r, self._weights) for channel in data.channels)
         self.has_core = data.core is not None
 
@@ -73,7 +73,7 @@ class NumericalPotential:
         """Of a spherical function y(r)/r on the first points of the mesh, l = 0."""
         n = len(y)
         # the end of y is an end of the integral of its own, unless y has vanished there
-        weights = self._weights if n == len(self._weights) else quadrature(self.data.step[:n])
+        weights = self._weights if n == len(self._weights) else quadrature(self.data.step[:n], start=self.data.r[0])
         return Transform(0, self.data.r[:n], weights[:n], y, **options)
 
     @cached_property

@@ -30,14 +30,20 @@ def gregory_corrections(order: int = 8) -> np.ndarray:
     return np.linalg.solve(powers, moments)
 
 
-def quadrature(step: np.ndarray, order: int = 8) -> np.ndarray:
-    """Weights (n,) of ∫ f dr on a mesh whose step per index is `step` = dr/di (n,), by the trapezoidal rule with end corrections."""
+def quadrature(step: np.ndarray, order: int = 8, start: float = 0.0) -> np.ndarray:
+    """Weights (n,) of ∫ f dr on a mesh whose step per index is `step` = dr/di (n,), by the trapezoidal rule with end corrections.
+
+    start: the first radius of a mesh that does not begin at zero. What lies before it is a triangle: f rises at least like r, and r v + Z begins with Z there,
+    5e-6 Ha bohr³ for hydrogen on the usual logarithmic mesh.
+    """
     n = len(step)
     weights = np.ones(n)
     corrections = gregory_corrections(min(order, n))
     weights[:len(corrections)] += corrections
     weights[::-1][:len(corrections)] += corrections
-    return weights * step
+    weights *= step
+    weights[0] += 0.5 * start
+    return weights
 
 
 def bessel_ratios(x: np.ndarray, low: int, high: int) -> list[np.ndarray]:
