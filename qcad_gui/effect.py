@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFrame, QVBoxLayout, QWidget
 from solvers.core.errors import QcadError
 
 from . import estimating, looks
+from .sentences import explained
 from .session import Session
 from .translate import tr
 
@@ -53,7 +54,7 @@ class Effect(QFrame):
         try:
             then = draft.spec(**self._changes)
         except QcadError as error:
-            self._say("", str(error))
+            self._say("", explained(error))
             return
         self.session.dispatcher.run(estimating.compare, now, then, done=self._arrived, failed=self._failed, key="effect")
 
@@ -61,7 +62,7 @@ class Effect(QFrame):
         self._say("\n".join(answer.lines), answer.warning)
 
     def _failed(self, error: BaseException) -> None:
-        self._say("", str(error) if isinstance(error, QcadError) else tr("No estimate: {error}", error=error))
+        self._say("", explained(error) if isinstance(error, QcadError) else tr("No estimate: {error}", error=error))
 
     def _say(self, text: str, warning: str = "") -> None:
         self.text.setText(text)

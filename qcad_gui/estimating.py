@@ -13,6 +13,7 @@ from solvers.core.job import JobSpec
 from solvers.core.params import describe, from_dict
 from solvers.core.structure import Structure, require_calculable
 
+from .sentences import said
 from .translate import tr
 
 _SCREEN = 0.9  # share of the memory a calculation may fill before a warning
@@ -116,7 +117,7 @@ def _plane_waves(spec: JobSpec, evaluations: tuple[int, int], words: str) -> Est
         low, high = evaluations
         lines.append(words)
         lines.append(tr("In all about {time}.", time=_time(low * seconds) if low == high else f"{_time(low * seconds)} – {_time(high * seconds)}"))
-    warnings = list(plan.warnings)
+    warnings = list(map(said, plan.warnings))
     free = device.memory("cpu").free
     if cost["memory"] > _SCREEN * free:
         warnings.insert(0, tr("This needs more memory than is free ({free}).", free=_bytes(free)))
@@ -139,7 +140,7 @@ def compare(now: JobSpec | None, then: JobSpec) -> Estimate:
     for place, (text, value) in enumerate(rows):
         was = before[place][1] if before is not None else value
         lines.append(tr("{what}: {value}", what=text, value=value if was == value else f"{was} → {value}"))
-    return Estimate(tuple(lines), "\n".join(plan.warnings))
+    return Estimate(tuple(lines), "\n".join(map(said, plan.warnings)))
 
 
 def _figures(plan: Any, cost: dict, spec: JobSpec) -> list[tuple[str, str]]:

@@ -18,6 +18,7 @@ from solvers.core.params import ParamInfo, describe, from_dict
 from solvers.core.units import UNITS, convert
 
 from . import editors
+from .sentences import explained, said
 from .translate import mark, tr
 
 _NUMBER = re.compile(r"^\s*([+-]?(?:\d+[.,]?\d*|[.,]\d+)(?:[eE][+-]?\d+)?)\s*(.*?)\s*$")
@@ -295,7 +296,7 @@ class ParamsForm(QWidget):
             try:
                 value = field.value()
             except SetupError as error:
-                raise SetupError(f"{label_of(name)}: {error.message}", hint=tr("Allowed: {allowed}.", allowed=field.info.allowed)) from None
+                raise SetupError(f"{label_of(name)}: {said(error.message)}", hint=tr("Allowed: {allowed}.", allowed=field.info.allowed)) from None
             if value is not MISSING and (field.info.default is MISSING or text_of(value) != text_of(field.info.default)):
                 values[name] = value
         return values
@@ -330,9 +331,9 @@ class ParamsForm(QWidget):
                 elif isinstance(value, (int, float)) and not isinstance(value, bool):
                     problem = _range_problem(field.info, value)
             except QcadError as error:
-                problem = str(error)
+                problem = explained(error)
             except (ValueError, TypeError) as error:
-                problem = str(error)
+                problem = explained(error)
             self._show(name, problem)
             first = first or (f"{label_of(name)}: {problem}" if problem else "")
         overall = ""
@@ -340,7 +341,7 @@ class ParamsForm(QWidget):
             try:
                 self.params()
             except (QcadError, ValueError, TypeError) as error:
-                overall = str(error)
+                overall = explained(error)
         self._error.setText(overall)
         self._error.setVisible(bool(overall))
         return first or overall

@@ -19,6 +19,7 @@ from solvers.core.nodes import Node
 from solvers.core.project import Project
 
 from . import messages
+from .sentences import explained
 from .translate import tr
 
 if TYPE_CHECKING:
@@ -262,7 +263,7 @@ def _left_behind() -> list[tuple[Path, str]]:
                 names = [node.name for node in project.nodes()]
                 interrupted = sum(job.status.state == "interrupted" for job in project.jobs().list())
         except QcadError as error:
-            names, interrupted = [str(error)], 0
+            names, interrupted = [explained(error)], 0
         text = tr(
             "Untitled of {date}: {names}",
             date=_date(folder.name),

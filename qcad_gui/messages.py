@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QDialog, QDialogButtonBox, QHBoxLayout, QLabel, QP
 
 from solvers.core.errors import QcadError
 
+from .sentences import said
 from .translate import tr
 
 _PASSING = 10_000  # ms a message stays that asks for nothing
@@ -31,7 +32,7 @@ def from_error(error: BaseException) -> Message:
     """The message of an exception: our own errors speak for themselves, others are called what they are: a fault of the program."""
     details = "".join(traceback.format_exception(error)) if error.__traceback__ is not None else ""
     if isinstance(error, QcadError):
-        return Message("error", error.message, error.hint, details)
+        return Message("error", said(error.message), said(error.hint), details)
     if isinstance(error, (FileNotFoundError, PermissionError, IsADirectoryError, OSError)) and error.strerror:
         return Message(
             "error",

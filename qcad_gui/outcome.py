@@ -13,6 +13,7 @@ from solvers.core.nodes import Node
 from solvers.core.structure import Structure
 
 from . import messages
+from .sentences import said
 from .translate import tr
 
 if TYPE_CHECKING:
@@ -187,7 +188,7 @@ class Outcome(QObject):
             refused = node is not None and node.payload.get("refused")
             converged = node is None or node.payload.get("converged", True)
             level, words = (
-                ("warning", tr("{title} finished, but the result is refused: {why}", title=view.title, why=refused))
+                ("warning", tr("{title} finished, but the result is refused: {why}", title=view.title, why=said(str(refused))))
                 if refused
                 else ("good", tr("{title} is finished.", title=view.title))
                 if converged
@@ -197,7 +198,7 @@ class Outcome(QObject):
         elif view.state in ("failed", "interrupted", "paused"):
             messages.post(
                 "error" if view.state == "failed" else "warning",
-                f"{view.title}: {view.status.message}",
+                f"{view.title}: {said(view.status.message)}",
                 tr("Look under Jobs; Resume continues from the last checkpoint."),
             )
         untouched = session.mode in ("view", "select") and session.preview is None

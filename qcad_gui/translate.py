@@ -2,6 +2,7 @@
 
 JSON instead of Qt's .ts/.qm because every source string is a Python literal, the compilers for .qm are not in PySide6-Essentials' public
 interface, and a reviewer can read the file. A missing entry shows the English sentence. `tests/gui/test_text.py` finds missing ones.
+What the engine says has a catalogue of its own and goes through `sentences.said`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import locale
 
 from solvers.core.errors import MissingError, ReadError
 from solvers.core.paths import resource
+
+from . import sentences
 
 LANGUAGES = {"en": "English", "zh_CN": "简体中文"}
 _catalogue: dict[str, str] = {}
@@ -37,14 +40,23 @@ def load(language: str) -> str:
     """Make `language` ("en", "zh_CN", "" = the desktop's) the one `tr` speaks; returns the code in use. Raises ReadError for a broken catalogue."""
     language = language or system_language()
     _catalogue.clear()
+    sentences.use({})
     if language == "en":
         return "en"
-    try:
-        path = resource("translations", f"{language}.json")
-    except MissingError:
+    if (own := _read(f"{language}.json")) is None:
         return "en"
+    _catalogue.update(own)
+    sentences.use(_read(f"engine.{language}.json") or {})
+    return language
+
+
+def _read(name: str) -> dict[str, str] | None:
+    """A catalogue, None where it is not installed."""
     try:
-        _catalogue.update(json.loads(path.read_text(encoding="utf-8")))
+        path = resource("translations", name)
+    except MissingError:
+        return None
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ReadError(f"The translation {path} cannot be read: {error}.", hint="Install the program again.") from error
-    return language

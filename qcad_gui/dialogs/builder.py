@@ -13,6 +13,7 @@ from solvers.core.structure import Structure, closest_pair
 
 from .. import looks
 from ..forms import ParamsForm
+from ..sentences import explained
 from ..session import Session, python_of, run_builder
 from ..translate import tr
 from .base import Dialog
@@ -117,14 +118,14 @@ class BuilderDialog(Dialog):
             return
         self.session.set_preview(None)
         self.outcome.setText("")
-        self.show_problem(str(error) if isinstance(error, QcadError) else tr("This cannot be built: {error}", error=error))
+        self.show_problem(explained(error) if isinstance(error, QcadError) else tr("This cannot be built: {error}", error=error))
 
     def accept(self) -> None:
         """Build it for good."""
         try:
             values = self.values()
         except QcadError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         self.session.set_preview(None)
         if self.session.attempt(self.session.build, self.builder_name, values, text=tr(self.tool.summary)):

@@ -17,6 +17,7 @@ from solvers.dft.params import DFTParams
 
 from .. import ladder, looks, theme
 from ..forms import ParamsForm
+from ..sentences import explained, said
 from ..session import Session
 from ..translate import mark, tr
 from .base import Dialog
@@ -164,7 +165,7 @@ class ConvergenceDialog(Dialog):
             try:
                 self.spec()
             except QcadError as error:
-                problem = str(error)
+                problem = explained(error)
         self.start.setEnabled(not problem and not running and not self.session.read_only)
         self.stop.setEnabled(running)
         result = self.session.jobs.results.get(self.job)
@@ -173,9 +174,9 @@ class ConvergenceDialog(Dialog):
         self.study = ladder.of_result(result) if result is not None else ladder.of_steps(view.columns if view is not None else {})
         words = problem or ""
         if view is not None and not problem:
-            words = tr("{n} calculations done.", n=self.study.count) if running else view.status.message
+            words = tr("{n} calculations done.", n=self.study.count) if running else said(view.status.message)
             if running and view.lines:
-                words += "\n" + view.lines[-1]
+                words += "\n" + said(view.lines[-1])
         self.state.setText(words or ("" if view is not None else tr("No study of this structure yet.")))
         self._propose(result)
         self.draw()
@@ -197,7 +198,7 @@ class ConvergenceDialog(Dialog):
                 pressure=pressure,
                 seconds=self.study.proposed_seconds,
             ),
-            *result.warnings,
+            *map(said, result.warnings),
         ]
         looks.set_property(self.proposal, "role", "warning" if result.warnings else "good")
         self.proposal.setText("\n".join(lines))

@@ -14,6 +14,7 @@ from solvers.core import registry
 from solvers.core.errors import QcadError
 
 from .. import looks, messages
+from ..sentences import explained
 from ..session import Session
 from ..translate import mark, tr
 from .base import Dialog
@@ -140,7 +141,7 @@ class DeckDialog(Dialog):
 
     def _failed(self, error: BaseException) -> None:
         self.text.clear()
-        self.show_problem(str(error) if isinstance(error, QcadError) else tr("The deck cannot be made: {error}", error=error))
+        self.show_problem(explained(error) if isinstance(error, QcadError) else tr("The deck cannot be made: {error}", error=error))
 
     # ---- check -------------------------------------------------------------------------------------------------------------------
     def run_check(self) -> None:
@@ -178,7 +179,7 @@ class DeckDialog(Dialog):
     def _check_failed(self, error: BaseException) -> None:
         self.check.setEnabled(True)
         looks.set_property(self.passed, "role", "bad")
-        self.passed.setText(str(error))
+        self.passed.setText(explained(error))
 
     # ---- writing -----------------------------------------------------------------------------------------------------------------
     def accept(self) -> None:

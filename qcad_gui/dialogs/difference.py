@@ -10,6 +10,7 @@ from solvers.core.errors import QcadError
 
 from .. import looks
 from ..conditions import field_sources
+from ..sentences import explained
 from ..session import Session
 from ..translate import tr
 from .base import Dialog
@@ -103,7 +104,7 @@ class DifferenceDialog(Dialog):
         try:
             field = self.difference()
         except QcadError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         self.show_problem("")
         low, high = float(field.values.sum(0).min()), float(field.values.sum(0).max())

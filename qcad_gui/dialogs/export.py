@@ -13,6 +13,7 @@ from solvers.core.errors import QcadError
 from solvers.core.structure import Structure
 
 from .. import looks, messages
+from ..sentences import explained
 from ..session import Session
 from ..translate import mark, tr
 from .base import Dialog
@@ -133,7 +134,7 @@ class ExportPictureDialog(Dialog):
         try:
             image = np.ascontiguousarray(self.view.screenshot(scale=0.5, transparent=self.transparent.isChecked()))
         except QcadError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         height, width, channels = image.shape
         kind = QImage.Format.Format_RGBA8888 if channels == 4 else QImage.Format.Format_RGB888

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QComboBox, QDoubleSpinBox, QFileDialog, QFormLayou
 from solvers.core.errors import QcadError
 
 from .. import looks, messages
+from ..sentences import explained
 from ..session import Session
 from ..translate import mark, tr
 from .base import Dialog
@@ -93,7 +94,7 @@ class FilmDialog(Dialog):
         try:
             self._film = self.view.film(path, size=tuple(box.value() for box in self.size), fps=self.rate.value())
         except QcadError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         self._steps = self._moves()
         self._next = 0
@@ -148,7 +149,7 @@ class FilmDialog(Dialog):
             written = self._film.finish()
         except QcadError as error:
             self._stop()
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         self._stop()
         where = str(written[0]) if len(written) == 1 else f"{written[0]} … {written[-1].name}"

@@ -11,6 +11,7 @@ from solvers.core.errors import QcadError
 
 from .. import looks
 from ..effect import Effect
+from ..sentences import explained
 from ..session import Session
 from ..translate import tr
 from .base import Dialog
@@ -58,12 +59,12 @@ class HubbardDialog(Dialog):
             try:
                 params = draft.params()
             except QcadError as error:
-                self.show_problem(str(error))
+                self.show_problem(explained(error))
                 return
         self.session.dispatcher.run(shells_of, tuple(dict.fromkeys(structure.symbols)), params, done=self._arrived, failed=self._failed, key="hubbard")
 
     def _failed(self, error: BaseException) -> None:
-        self.show_problem(str(error))
+        self.show_problem(explained(error))
 
     def _arrived(self, rows: list[tuple[str, str, float]]) -> None:
         self.boxes = {}

@@ -25,6 +25,7 @@ from solvers.core.structure import Structure
 
 from .. import looks, messages
 from ..effect import Effect
+from ..sentences import explained
 from ..session import Session
 from ..translate import tr
 from ..zoneview import ZonePicture, ZoneView
@@ -179,7 +180,7 @@ class KMeshDialog(Dialog):
             try:
                 symmetry = bool(self.session.draft.params().symmetry) if self.session.draft.has("symmetry") else True
             except QcadError as error:
-                self.words.setText(str(error))
+                self.words.setText(explained(error))
             self.session.dispatcher.run(zone_picture, structure, self.value(), symmetry, done=self._arrived, failed=self._failed, key="zone")
 
     def _arrived(self, answer: tuple[ZonePicture, tuple[int, int, int], int]) -> None:
@@ -205,7 +206,7 @@ class KMeshDialog(Dialog):
 
     def _failed(self, error: BaseException) -> None:
         self.view.set_picture(None)
-        self.words.setText(str(error))
+        self.words.setText(explained(error))
 
     def export(self, path: str = "") -> None:
         """Ask for a file (unless given) and write the picture."""
@@ -260,7 +261,7 @@ def zone_picture(structure: Structure, kpts: str, symmetry: bool) -> tuple[ZoneP
         used = {name for _, name in way.labels}
         labels = {name: place for name, place in special_points(structure).cartesian().items() if name in used}
     except QcadError as error:
-        notes.append(str(error))
+        notes.append(explained(error))
     shown = zone.fold(points @ zone.reciprocal)
     if labels and symmetry:
         shown = beside(shown, group.cartesian, np.mean([place for name, place in labels.items() if name != GAMMA], axis=0))

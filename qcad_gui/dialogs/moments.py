@@ -13,6 +13,7 @@ from solvers.core.structure import Structure
 
 from .. import looks
 from ..forms import number_of
+from ..sentences import explained
 from ..session import Session
 from ..translate import tr
 from .base import Dialog
@@ -58,7 +59,7 @@ class _Model(QAbstractTableModel):
         try:
             self.dialog.set_moments(np.array([index.row()]), number_of(str(value), "µB"))
         except SetupError as error:
-            self.dialog.show_problem(str(error))
+            self.dialog.show_problem(explained(error))
             return False
         return True
 
@@ -115,9 +116,16 @@ class MomentsDialog(Dialog):
             for column, widget in enumerate(items):
                 grid.addWidget(widget, row, column)
         self.words = looks.label("", "muted", self, wrap=True)
+        self.meaning = looks.label(
+            tr("Arrows point up (blue) for n↑ > n↓ and down (orange) for the opposite. Without spin–orbit coupling spin has no direction in the crystal."),
+            "muted",
+            self,
+            wrap=True,
+        )
         self.body.addLayout(grid)
         self.body.addWidget(self.table, 1)
         self.body.addWidget(self.words)
+        self.body.addWidget(self.meaning)
         self.body.addWidget(self.clear, 0, Qt.AlignmentFlag.AlignLeft)
         self.resize(420, 560)
         self.table.selectionModel().selectionChanged.connect(self._rows_chosen)
@@ -138,7 +146,7 @@ class MomentsDialog(Dialog):
         try:
             call()
         except SetupError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
 
     # ---- what there is -----------------------------------------------------------------------------------------------------------
     def _offer(self) -> None:
@@ -160,7 +168,7 @@ class MomentsDialog(Dialog):
         try:
             given = draft.params().magmoms if draft.has("magmoms") else None
         except QcadError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         if given is not None and len(given) == len(self.moments):
             self.moments[:] = given
@@ -182,7 +190,7 @@ class MomentsDialog(Dialog):
 
     def _failed(self, error: BaseException) -> None:
         self._changed()
-        self.show_problem(str(error))
+        self.show_problem(explained(error))
 
     # ---- setting ---------------------------------------------------------------------------------------------------------------------
     def chosen(self) -> np.ndarray:

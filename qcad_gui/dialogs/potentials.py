@@ -12,6 +12,7 @@ from solvers.core.errors import QcadError
 
 from .. import looks
 from ..effect import Effect
+from ..sentences import explained, said
 from ..session import Session
 from ..translate import mark, tr
 from .base import Dialog
@@ -110,7 +111,7 @@ class PotentialsDialog(Dialog):
         try:
             params = draft.params() if draft.ready else None
         except QcadError as error:
-            self.show_problem(str(error))
+            self.show_problem(explained(error))
             return
         symbols = tuple(dict.fromkeys(structure.symbols))
         self.session.dispatcher.run(table_of, symbols, params, done=self._arrived, failed=self._failed, key="potentials")
@@ -124,7 +125,7 @@ class PotentialsDialog(Dialog):
         self._fill()
 
     def _failed(self, error: BaseException) -> None:
-        self.show_problem(str(error))
+        self.show_problem(explained(error))
 
     def _fill(self, *_: object) -> None:
         table = self.table
@@ -155,7 +156,7 @@ class PotentialsDialog(Dialog):
                 )
                 for place in (1, 3):
                     item.setTextAlignment(place, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                item.setToolTip(3, choice.hint)
+                item.setToolTip(3, said(choice.hint))
                 item.setToolTip(6, choice.source)
                 item.setData(0, _ROW, choice)
                 head.addChild(item)
@@ -201,7 +202,7 @@ class PotentialsDialog(Dialog):
         if choice is None:
             return
         words = [
-            f"{choice.symbol} {choice.name}: {choice.hint}",
+            f"{choice.symbol} {choice.name}: {said(choice.hint)}",
             tr("Cutoff: {kind}. Relativity: {relativity}.", kind=tr(CUTOFF_KINDS.get(choice.cutoff_kind, choice.cutoff_kind)), relativity=choice.relativity),
             tr("Source: {source}. Licence: {licence}.", source=choice.source, licence=choice.licence),
         ]
@@ -247,7 +248,7 @@ def table_of(symbols: tuple[str, ...], params: Any) -> Table:
             now = library.entry(symbol, params.xc, pseudos.selector(symbol))
         except QcadError as error:
             if own is not None or not rows:
-                problems.append(str(error))
+                problems.append(explained(error))
         else:
             mine = next((row for row in rows if row.selector == now.selector or (own is None and row.default)), None)
             if mine is None:  # a file that lies elsewhere

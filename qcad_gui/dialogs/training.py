@@ -16,6 +16,7 @@ from solvers.core.structure import Structure
 
 from .. import looks
 from ..forms import ParamsForm
+from ..sentences import explained
 from ..session import Session
 from ..translate import tr
 from .base import Dialog
@@ -118,7 +119,7 @@ class TrainingDialog(Dialog):
 
     def _failed(self, error: BaseException) -> None:
         self.counts.setText("")
-        self.show_problem(str(error) if isinstance(error, QcadError) else tr("The frames cannot be read: {error}", error=error))
+        self.show_problem(explained(error) if isinstance(error, QcadError) else tr("The frames cannot be read: {error}", error=error))
 
     def _check(self, *_: object) -> None:
         problem = self.form.verdict()

@@ -18,6 +18,7 @@ from solvers.dft.params import DFTParams
 from .. import estimating, looks
 from ..forms import ParamsForm
 from ..looks import set_icon
+from ..sentences import explained
 from ..session import Session
 from ..translate import mark, tr
 from .base import Panel
@@ -196,7 +197,7 @@ class CalculatePanel(Panel):
                 if name in kept:
                     form.set_values(kept[name])
         except (QcadError, ImportError) as error:
-            column.addWidget(looks.label(str(error), "bad", body, wrap=True))
+            column.addWidget(looks.label(explained(error), "bad", body, wrap=True))
         column.addStretch(1)
         self.session.draft.bind(self._dft_form, self.spec)
         old = self.area.takeWidget()
@@ -277,7 +278,7 @@ class CalculatePanel(Panel):
             if not problem:
                 self.spec()
         except QcadError as error:
-            problem = str(error)
+            problem = explained(error)
         running = len(self.session.jobs.running)
         self.run.setEnabled(not problem and not self.session.read_only)
         self.run.setText(tr("Start (waits for {n} running)", n=running) if running else tr("Start"))
@@ -305,7 +306,7 @@ class CalculatePanel(Panel):
 
     def _no_estimate(self, error: BaseException) -> None:
         looks.set_property(self.cost, "role", "bad" if isinstance(error, QcadError) else "warning")
-        self.cost.setText(str(error) if isinstance(error, QcadError) else tr("No estimate: {error}", error=error))
+        self.cost.setText(explained(error) if isinstance(error, QcadError) else tr("No estimate: {error}", error=error))
 
     def start(self) -> None:
         """Start the job and follow it."""

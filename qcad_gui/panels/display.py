@@ -31,7 +31,7 @@ LABELS = {"": mark("none"), "element": mark("element"), "index": mark("number"),
 PARTS = {"total": mark("sum of both spins"), "spin": mark("spin density (up − down)"), "up": mark("spin up"), "down": mark("spin down")}
 _STEPS = 200  # of the slider of the slice plane
 AXES = {"abc": mark("cell vectors"), "xyz": mark("x, y, z"), "": mark("none")}
-_NAMES = (mark("ball and stick"), mark("space filling"), mark("sticks"), mark("dots"), mark("viridis"), mark("cool-warm"), mark("magma"))
+_NAMES = (mark("ball and stick"), mark("space filling"), mark("sticks"), mark("dots"), mark("viridis"), mark("cool-warm"), mark("orange-blue"), mark("magma"))
 
 
 class DisplayPanel(Panel):

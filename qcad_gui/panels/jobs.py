@@ -24,6 +24,7 @@ from PySide6.QtWidgets import (
 from .. import looks, theme
 from ..forms import label_of
 from ..looks import set_icon
+from ..sentences import said
 from ..session import Session
 from ..translate import mark, tr
 from ..watching import JobView
@@ -180,7 +181,7 @@ class JobsPanel(Panel):
                 self.table.setItem(row, place, item)
             item.setText(text)
             item.setData(Qt.ItemDataRole.UserRole, view.id)
-            item.setToolTip(view.id if place == 0 else status.message or text)
+            item.setToolTip(view.id if place == 0 else said(status.message) or text)
             if place == 1:
                 item.setForeground(pyqtgraph.mkColor(colour or colours.text))
 
@@ -193,7 +194,7 @@ class JobsPanel(Panel):
         self.folder.setEnabled(view is not None)
         for button in (self.cancel, self.resume, self.show_result, self.folder):
             button.setVisible(bool(self.session.jobs.views))
-        self.note.setText("\n".join(filter(None, (view.status.message, remark_text(view, 2)))) if view is not None else "")
+        self.note.setText("\n".join(filter(None, (said(view.status.message), remark_text(view, 2)))) if view is not None else "")
         self.note.setVisible(bool(self.note.text()))
 
     def _columns(self) -> None:
@@ -210,7 +211,7 @@ class JobsPanel(Panel):
                 first = next((name for name in wanted if name in names), names[0] if names else None)
                 if first is not None:
                     self.column.setCurrentIndex(names.index(first))
-        text = "\n".join(view.lines) if view is not None else ""
+        text = "\n".join(map(said, view.lines)) if view is not None else ""
         if text != self.words.toPlainText():
             bar = self.words.verticalScrollBar()
             at_end = bar.value() >= bar.maximum() - 4
@@ -274,7 +275,7 @@ class JobsPanel(Panel):
 
 def remark_text(view: JobView, most: int) -> str:
     """The last sentences about what the calculation changed by itself, with their step."""
-    shown = [tr("Step {n}: {what}", n=n, what=text) for n, text in view.remarks[-most:]]
+    shown = [tr("Step {n}: {what}", n=n, what=said(text)) for n, text in view.remarks[-most:]]
     more = len(view.remarks) - len(shown)
     return "\n".join([*([tr("{n} more before, see the log", n=more)] if more > 0 else []), *shown])
 

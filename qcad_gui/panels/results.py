@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from .. import looks
 from ..looks import set_icon
 from ..rows import Row, rows, to_csv
+from ..sentences import said
 from ..session import Session
 from ..translate import mark, tr
 from .base import Panel
@@ -118,12 +119,12 @@ class ResultsPanel(Panel):
         lines, role = [], "good"
         if result is not None:
             if result.refused:
-                lines.append(tr("Refused: {why}", why=result.refused))
+                lines.append(tr("Refused: {why}", why=said(result.refused)))
                 role = "bad"
             elif not result.converged:
                 lines.append(tr("Not converged: these are the last numbers reached, not results to rely on."))
                 role = "warning"
-            lines += list(result.warnings)
+            lines += map(said, result.warnings)
             if result.warnings and role == "good":
                 role = "warning"
             if not lines:
@@ -132,11 +133,13 @@ class ResultsPanel(Panel):
             view = self.session.jobs.views.get(self.session.outcome.job())
             if view is not None and view.state != "finished":
                 lines.append(
-                    tr("This calculation has no result: {why}", why=view.status.message) if view.status.message else tr("This calculation has no result yet.")
+                    tr("This calculation has no result: {why}", why=said(view.status.message))
+                    if view.status.message
+                    else tr("This calculation has no result yet.")
                 )
                 role = "muted" if view.status.active else "warning"
         view = self.session.jobs.views.get(self.session.outcome.job())
-        remarks = [tr("Step {n}: {what}", n=n, what=text) for n, text in view.remarks] if view is not None and result is not None else []
+        remarks = [tr("Step {n}: {what}", n=n, what=said(text)) for n, text in view.remarks] if view is not None and result is not None else []
         shown = remarks[:_REMARKS] + ([tr("{n} more, see the log under Jobs", n=len(remarks) - _REMARKS)] if len(remarks) > _REMARKS else [])
         self.remarks.setText(tr("What the calculation changed by itself:") + "\n" + "\n".join(shown) if shown else "")
         self.remarks.setToolTip("\n".join(remarks))

@@ -561,8 +561,8 @@ class Drawing:
         if self._slice is not None:
             points, triangles, numbers = slice_plane(self.field, *self._slice)
             low, high = value_range(values.ravel())
-            name = "cool-warm" if low < 0 < high else "viridis"
-            if name == "cool-warm":
+            name = "orange-blue" if low < 0 < high else "viridis"  # the sign has the colours that it has on surfaces
+            if name == "orange-blue":
                 high = max(-low, high)
                 low = -high
             self.cut.set(points, triangles, colours=map_colours(numbers, name, low, high), lit=False)

@@ -54,10 +54,12 @@ def _table() -> np.ndarray:
 ELEMENT_COLOURS = _table()
 ELEMENT_COLOURS.setflags(write=False)
 
-# nine control points each; viridis: Smith and van der Walt (2015); cool-warm: Moreland (2009), "Diverging color maps for scientific visualization"
+# nine control points each; viridis: Smith and van der Walt (2015); cool-warm: Moreland (2009), "Diverging color maps for scientific visualization";
+# orange-blue: ours, the colours of isosurfaces and arrows at its ends (CONVENTIONS.md, Pictures)
 _MAPS = {
     "viridis": ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"],
     "cool-warm": ["#3b4cc0", "#6788ee", "#9abbff", "#c9d7f0", "#dddddd", "#f2cab5", "#f7a889", "#e26952", "#b40426"],
+    "orange-blue": ["#8f3d0a", "#b4541a", "#e0742a", "#efb184", "#e6e6e6", "#93bcec", "#2f7bd6", "#2160b0", "#174680"],
     "magma": ["#000004", "#1d1147", "#51127c", "#822681", "#b63679", "#e65164", "#fb8861", "#fec287", "#fcfdbf"],
 }
 COLOUR_MAPS = tuple(_MAPS)

@@ -66,3 +66,13 @@ def test_ranges_are_never_of_zero_width():
 def test_texts_the_scene_has_no_letters_for_become_symbols():
     assert styles.drawable("force, eV/Å", "|F|") == "force, eV/Å"
     assert styles.drawable("杨氏模量 / GPa", "E / GPa") == "E / GPa"
+
+
+def test_a_sign_has_one_pair_of_colours():
+    """Slices, surfaces and arrows: blue is positive, orange negative (CONVENTIONS.md)."""
+    from qcad_gui.theme import DARK, LIGHT
+    low, middle, high = styles.map_colours(np.array([-1.0, 0.0, 1.0]), "orange-blue", -1.0, 1.0).astype(int)
+    assert low[0] > low[2] and high[2] > high[0] and np.ptp(middle) == 0
+    for theme in (LIGHT, DARK):
+        positive, negative = ([int(colour[k : k + 2], 16) for k in (1, 3, 5)] for colour in (theme.positive, theme.negative))
+        assert positive[2] > positive[0] and negative[0] > negative[2]
