@@ -46,6 +46,9 @@ def numba_cache() -> Path:
 def use_numba_cache() -> None:
     """Point Numba's cache at `numba_cache()`, unless NUMBA_CACHE_DIR says otherwise. Kernel modules call it before their first `njit`."""
     import numba
+
+    from .workarounds import numba_without_scipy
+    numba_without_scipy()
     if not os.environ.get("NUMBA_CACHE_DIR"):
         os.environ["NUMBA_CACHE_DIR"] = str(numba_cache())
         numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]

@@ -201,6 +201,9 @@ def require_calculable(structure: Structure, *, periodic: bool = True) -> None:
 
 def closest_pair(structure: Structure, reach: float) -> tuple[tuple[int, int], float]:
     """The closest pair of atoms (periodic images included) and its distance in Å, looking no further than `reach`; ((-1, -1), inf) if none."""
+    found = _closest_directly(structure, reach)
+    if found is not None:
+        return found
     from ase.neighborlist import primitive_neighbor_list
 
     i, j, d = primitive_neighbor_list("ijd", structure.pbc, structure.cell, structure.positions, float(reach), self_interaction=False)
@@ -208,6 +211,24 @@ def closest_pair(structure: Structure, reach: float) -> tuple[tuple[int, int], f
         return (-1, -1), float("inf")
     best = int(np.argmin(d))
     return (int(i[best]), int(j[best])), float(d[best])
+
+
+def _closest_directly(structure: Structure, reach: float) -> tuple[tuple[int, int], float] | None:
+    """`closest_pair` of a small crystal by all its distances, for which no neighbour list and no SciPy must be imported; None for others."""
+    n = len(structure)
+    if not structure.pbc.all() or abs(np.linalg.det(structure.cell)) < 1e-9:
+        return None
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(structure.cell), axis=0)
+    steps = np.floor(reach / heights + 0.5).astype(int)  # fractional differences below are at most one half
+    if n * n * np.prod(2.0 * steps + 1.0) > 1e5:
+        return None
+    shifts = np.stack(np.meshgrid(*(np.arange(-m, m + 1) for m in steps), indexing="ij"), -1).reshape(-1, 1, 1, 3)
+    apart = (structure.positions[None] - structure.positions[:, None]) @ np.linalg.inv(structure.cell)
+    distances = np.linalg.norm((apart - np.round(apart) + shifts) @ structure.cell, axis=-1)
+    distances[len(shifts) // 2, np.arange(n), np.arange(n)] = np.inf
+    _, i, j = np.unravel_index(int(distances.argmin()), distances.shape)
+    best = float(distances.min())
+    return ((int(i), int(j)), best) if best < reach else ((-1, -1), float("inf"))
 
 
 def tensor(array: np.ndarray, **kwargs):

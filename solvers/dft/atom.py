@@ -13,14 +13,13 @@ from functools import cache, cached_property
 
 import numpy as np
 import torch
-from scipy.integrate import cumulative_simpson
-from scipy.interpolate import CubicSpline
-from scipy.special import erf, roots_legendre, spherical_jn
 from torch import Tensor
 
 from solvers.core.errors import RunError
 
 from .pseudo.base import Pseudopotential
+from .pseudo.radial import bessel_ratios
+from .special import CubicSpline, erf, legendre_nodes, running_integral
 from .xc import functional
 
 RADIUS = 14.0  # bohr
@@ -59,16 +58,21 @@ def solve_atom(pseudo: Pseudopotential, xc: str = "LDA") -> RadialAtom:
     return _solve(pseudo)
 
 
+def spherical_bessel(l: int, x: np.ndarray) -> np.ndarray:
+    """j_l(x) for x ≥ 0."""
+    return x**l * bessel_ratios(x, l, l)[0]
+
+
 @cache
 def bessel_zeros(l: int, count: int) -> np.ndarray:
     """The first `count` positive zeros of j_l; those of j_{l+1} interlace those of j_l."""
     zeros = np.pi * np.arange(1, count + l + 1)
     for order in range(1, l + 1):
         low, high = zeros[:-1].copy(), zeros[1:].copy()
-        sign = np.sign(spherical_jn(order, low))
+        sign = np.sign(spherical_bessel(order, low))
         for _ in range(60):
             middle = 0.5 * (low + high)
-            same = np.sign(spherical_jn(order, middle)) == sign
+            same = np.sign(spherical_bessel(order, middle)) == sign
             low, high = np.where(same, middle, low), np.where(same, high, middle)
         zeros = 0.5 * (low + high)
     return zeros[:count]
@@ -88,7 +92,7 @@ def shells(configuration: tuple[int, ...]) -> list[tuple[int, int, float]]:
 @cache
 def _legendre(n: int) -> tuple[np.ndarray, np.ndarray]:
     """Nodes and weights of Gauss–Legendre quadrature on (−1, 1)."""
-    return roots_legendre(n)
+    return legendre_nodes(n)
 
 
 class _Radial:
@@ -125,8 +129,7 @@ class _Radial:
     def hartree(self, density: np.ndarray) -> np.ndarray:
         """Potential (Ha) of a spherical density (electrons/bohr³) inside the sphere."""
         charge = 4 * math.pi * density * self.r**2
-        inner = cumulative_simpson(charge, x=self.r, initial=0)
-        outer = cumulative_simpson(charge / self.r, x=self.r, initial=0)
+        inner, outer = running_integral(charge, self.r), running_integral(charge / self.r, self.r)
         return inner / self.r + outer[-1] - outer
 
 
@@ -148,9 +151,9 @@ class _Shell:
         count = max(12, int(wavenumber * RADIUS / math.pi))
         zeros = bessel_zeros(l, count)
         self.l, self.k = l, zeros / RADIUS
-        self.basis = spherical_jn(l, np.outer(mesh.r, self.k)) * (math.sqrt(2 / RADIUS**3) / np.abs(spherical_jn(l + 1, zeros)))
+        self.basis = spherical_bessel(l, np.outer(mesh.r, self.k)) * (math.sqrt(2 / RADIUS**3) / np.abs(spherical_bessel(l + 1, zeros)))
         self.fixed = np.diag(self.k**2 / 2)
-        normal = math.sqrt(2 / RADIUS**3) / np.abs(spherical_jn(l + 1, zeros))
+        normal = math.sqrt(2 / RADIUS**3) / np.abs(spherical_bessel(l + 1, zeros))
         for channel in pseudo.channels:
             if channel.l == l:
                 q = torch.as_tensor(self.k)
@@ -236,16 +239,17 @@ def _solve(pseudo: Pseudopotential) -> RadialAtom:
     atom = self_consistent(pseudo, hardness(pseudo))
     table = np.arange(0.0, _WAVENUMBER + _STEP, _STEP)
     phase = np.outer(table, mesh.r)
-    charge = np.sinc(phase / math.pi) @ (4 * math.pi * atom.density * weight)
-    bessel = {l: spherical_jn(l, phase) for l in atom.blocks}
-    orbitals = tuple(Orbital(l, count, float(atom.solved[l][0][n]), _spline(table, 4 * math.pi * (bessel[l] @ (atom.solved[l][1][:, n] * weight))),
+    ratios = bessel_ratios(phase, 0, max(atom.blocks))
+    charge = ratios[0] @ (4 * math.pi * atom.density * weight)
+    bessel = {l: ratios[l] * phase**l if l else ratios[0] for l in atom.blocks}
+    orbitals = tuple(Orbital(l, count, float(atom.solved[l][0][n]), _spline(4 * math.pi * (bessel[l] @ (atom.solved[l][1][:, n] * weight))),
                              shell_label(pseudo.symbol, l, n, sum(l == other for other, _, _ in atom.occupied)))
                      for l, n, count in atom.occupied)
     known = tuple(orbital for orbital in pseudo.atomic_orbitals if orbital.occupation > 0)
     if abs(sum(orbital.occupation for orbital in known) - pseudo.charge) < 1e-6:
         orbitals = known
     density = pseudo.atomic_density if pseudo.atomic_density(torch.zeros(1, dtype=torch.float64)) is not None else None
-    return RadialAtom(density or _spline(table, charge * pseudo.charge / charge[0]), orbitals, atom.converged, atom.steps)
+    return RadialAtom(density or _spline(charge * pseudo.charge / charge[0]), orbitals, atom.converged, atom.steps)
 
 
 def _anderson(history: list[tuple[np.ndarray, np.ndarray]], metric: np.ndarray, damping: float) -> np.ndarray:
@@ -259,12 +263,7 @@ def _anderson(history: list[tuple[np.ndarray, np.ndarray]], metric: np.ndarray, 
     return potential + damping * residual
 
 
-def _spline(q: np.ndarray, values: np.ndarray) -> Callable[[Tensor], Tensor]:
-    """A cubic spline of a table as a function of a torch tensor (any shape and device); zero beyond the table."""
-    spline = CubicSpline(q, values, bc_type="natural")
-
-    def evaluate(wavenumbers: Tensor) -> Tensor:
-        host = wavenumbers.detach().cpu().numpy()
-        return torch.as_tensor(np.where(host <= q[-1], spline(np.minimum(host, q[-1])), 0.0), dtype=wavenumbers.dtype, device=wavenumbers.device)
-
-    return evaluate
+def _spline(values: np.ndarray) -> Callable[[Tensor], Tensor]:
+    """A cubic spline of a table in steps of `_STEP` as a function of a torch tensor (any shape and device); zero beyond the table."""
+    spline = CubicSpline(_STEP, values)
+    return lambda q: torch.as_tensor(spline.value(q.detach().cpu().numpy()), dtype=q.dtype, device=q.device)

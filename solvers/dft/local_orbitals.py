@@ -14,7 +14,6 @@ from itertools import accumulate
 
 import numpy as np
 import torch
-from scipy.interpolate import CubicSpline
 
 from .atom import solve_atom
 from .basis import Batch
@@ -22,6 +21,7 @@ from .eigen.algebra import hermitian, matmul
 from .projectors import Species, structure_phases
 from .pseudo.base import Pseudopotential
 from .pseudo.harmonics import solid_harmonics, solid_harmonics_gradient
+from .special import CubicSpline
 
 _END, _STEP = 25.0, 0.02  # 1/bohr, the tables of radial functions
 #: order in which the shells of neutral atoms are filled, as (n, l)
@@ -34,21 +34,15 @@ class Radial:
 
     def __init__(self, function):
         q = np.arange(0.0, _END + _STEP, _STEP)
-        self._spline = CubicSpline(q, function(torch.from_numpy(q)).numpy(), bc_type="natural")
-        self._slope = self._spline.derivative()
+        self._spline = CubicSpline(_STEP, function(torch.from_numpy(q)).numpy())
 
     def value(self, q: torch.Tensor) -> torch.Tensor:
         """R(q), bohr^{3/2}."""
-        return self._evaluate(self._spline, q)
+        return torch.as_tensor(self._spline.value(q.detach().cpu().numpy()), dtype=q.dtype, device=q.device)
 
     def slope(self, q: torch.Tensor) -> torch.Tensor:
         """dR/dq, bohr^{5/2}."""
-        return self._evaluate(self._slope, q)
-
-    @staticmethod
-    def _evaluate(spline, q: torch.Tensor) -> torch.Tensor:
-        host = q.detach().cpu().numpy()
-        return torch.as_tensor(np.where(host <= _END, spline(np.minimum(host, _END)), 0.0), dtype=q.dtype, device=q.device)
+        return torch.as_tensor(self._spline.slope(q.detach().cpu().numpy()), dtype=q.dtype, device=q.device)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ HUND = {"Cr": 5, "Mn": 5, "Fe": 4, "Co": 3, "Ni": 2, "Ce": 1, "Pr": 3, "Nd": 4, 
 _FREE, _FREE_RADII = 5.0, 4.4
 #: bond length (Å) below which two oxygen atoms with no other neighbour are a molecule of dioxygen, a triplet
 _DIOXYGEN = 1.45
+#: pairs of atoms and images up to which all distances are compared, which needs no SciPy at the start
+_FEW = 200_000
 
 
 @dataclass(frozen=True)
@@ -107,9 +109,12 @@ def _guess(structure: Structure, configurations: dict[str, tuple[int, ...]], cha
 
 def _neighbours(structure: Structure) -> tuple[np.ndarray, np.ndarray]:
     """(distance to the nearest atom or image in Å, number of atoms within 2 Å) of every atom; images count where the cell is periodic."""
-    from scipy.spatial import cKDTree
     shifts = np.stack(np.meshgrid(*((-1, 0, 1) if periodic else (0,) for periodic in structure.pbc), indexing="ij"), -1).reshape(-1, 3)
     images = (structure.positions[None] + (shifts @ structure.cell)[:, None]).reshape(-1, 3)
+    if len(images) * len(structure) < _FEW:
+        apart = np.linalg.norm(structure.positions[:, None] - images, axis=-1)
+        return np.append(np.sort(apart, axis=1), np.full((len(apart), 1), np.inf), 1)[:, 1], (apart <= 2.0).sum(1) - 1
+    from scipy.spatial import cKDTree
     tree = cKDTree(images)
     distances = tree.query(structure.positions, k=2, workers=1)[0] if len(images) > 1 else np.full((1, 2), np.inf)
     return distances[:, 1], np.array([len(found) - 1 for found in tree.query_ball_point(structure.positions, 2.0)])

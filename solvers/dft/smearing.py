@@ -8,13 +8,14 @@ Phys. Rev. Lett. 82, 3296 (1999), in its original form.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.optimize import brentq
-from scipy.special import erf, erfc, expit, xlogy
 
 from solvers.core.errors import NonFiniteError, SetupError
+
+from .special import erf, erfc, expit, xlogy
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -161,7 +162,8 @@ def _fermi_energy(values, weights, n_electrons, kind, width, max_occupation) -> 
     return _nearest_root(lambda mu: count(mu) - n_electrons, fermi, width)
 
 
-def _crossing(beyond, low: float, high: float) -> float:
+def _crossing(beyond: Callable[[float], bool], low: float, high: float) -> float:
+    """Where `beyond` turns true between low and high, to the last bit."""
     for _ in range(200):
         middle = 0.5 * (low + high)
         if middle in (low, high):
@@ -178,7 +180,7 @@ def _nearest_root(surplus, start: float, width: float) -> float:
         rising = np.nonzero((excess[:-1] <= 0) & (excess[1:] > 0))[0]
         if len(rising):
             best = rising[np.argmin(np.abs(0.5 * (grid[rising] + grid[rising + 1]) - start))]
-            return float(brentq(surplus, grid[best], grid[best + 1], xtol=1e-16, rtol=1e-15, maxiter=200))
+            return _crossing(lambda mu: surplus(mu) > 0.0, float(grid[best]), float(grid[best + 1]))
     raise NonFiniteError(f"No Fermi energy was found near {start:.6g} Ha.", hint="Use fermi-dirac or gaussian smearing, or a smaller width.")
 
 

@@ -18,6 +18,9 @@ from .kpoints import mesh, wrap
 if TYPE_CHECKING:
     from torch import Tensor
 
+#: pairs of atoms and images up to which all distances are compared, which needs no SciPy at the start
+_FEW = 200_000
+
 
 @dataclass(frozen=True, eq=False)
 class SpaceGroup:
@@ -190,11 +193,14 @@ def _representatives(rotations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def _matched(fractions: np.ndarray, rotations: np.ndarray, translations: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(translations (n, 3) refined by the atoms they map, permutation (n, N)) of operations that a symmetry search found."""
-    from scipy.spatial import cKDTree
-
     def wrapped(points: np.ndarray) -> np.ndarray:
         return (points - np.floor(points)) % 1.0  # a rounding error below zero wraps to one
     moved = np.einsum("sij,aj->sai", rotations, fractions) + translations[:, None]
-    permutation = cKDTree(wrapped(fractions), boxsize=1.0).query(wrapped(moved))[1]
+    if moved[..., 0].size * len(fractions) < _FEW:
+        apart = moved[:, :, None] - fractions
+        permutation = ((apart - np.round(apart)) ** 2).sum(-1).argmin(-1)
+    else:
+        from scipy.spatial import cKDTree
+        permutation = cKDTree(wrapped(fractions), boxsize=1.0).query(wrapped(moved))[1]
     between = moved - fractions[permutation]
     return translations - (between - np.round(between)).mean(1), permutation.astype(np.int32)

@@ -93,3 +93,22 @@ def test_closest_pair_sees_periodic_images():
     (i, j), distance = closest_pair(Structure([14], [[0, 0, 0]], np.eye(3) * 3.0, True), 4.0)
     assert (i, j) == (0, 0) and distance == pytest.approx(3.0)
     assert closest_pair(Structure([14], [[0, 0, 0]], np.eye(3) * 3.0, True), 2.0)[1] == float("inf")
+
+
+def test_closest_pair_of_few_atoms_is_that_of_the_neighbour_list():
+    from ase.neighborlist import primitive_neighbor_list
+
+    from solvers.core.structure import _closest_directly
+    rng = np.random.default_rng(0)
+    compared = 0
+    for _ in range(60):
+        cell, n = rng.normal(size=(3, 3)) * rng.uniform(1, 4), rng.integers(1, 5)
+        structure = Structure(np.ones(n, int), rng.normal(size=(n, 3)) * 5, cell, True)
+        reach = rng.uniform(0.3, 4)
+        found = _closest_directly(structure, reach)
+        if found is None or abs(np.linalg.det(cell)) < 1:
+            continue
+        distances = primitive_neighbor_list("d", structure.pbc, structure.cell, structure.positions, reach, self_interaction=False)
+        assert found[1] == pytest.approx(distances.min() if len(distances) else np.inf, rel=1e-12)
+        compared += 1
+    assert compared > 20

@@ -4,14 +4,6 @@ Compiled code is cached in the user's own folder (`core.paths.numba_cache`); tha
 """
 from __future__ import annotations
 
-import os
+from ...core.paths import use_numba_cache
 
-from ...core import paths
-
-
-def use_numba_cache() -> None:
-    """Point Numba's cache at the user's private folder, unless NUMBA_CACHE_DIR says otherwise."""
-    import numba
-    if not os.environ.get("NUMBA_CACHE_DIR"):
-        os.environ["NUMBA_CACHE_DIR"] = str(paths.numba_cache())
-        numba.config.CACHE_DIR = os.environ["NUMBA_CACHE_DIR"]
+__all__ = ["use_numba_cache"]

@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..special import bernoulli_numbers
+
 _SERIES = 5.0  # below this argument the power series is used, above it the upward recurrence
 _CHUNK = 400_000  # entries of the Bessel matrix at once
 
@@ -22,8 +24,7 @@ def gregory_corrections(order: int = 8) -> np.ndarray:
 
     Gregory's formula; the corrections solve the moment equations of a one-sided sum, Σ_j c_j j^k = ∓ (zeta-regularised sum of k-th powers) = −ζ(−k).
     """
-    from scipy.special import bernoulli
-    numbers = bernoulli(order + 1)
+    numbers = bernoulli_numbers(order + 1)
     # Σ_{j≥0} f(j) − ∫_0^∞ f = −Σ_k B_{k+1}/(k+1)! f^{(k)}(0), with B_1 = −1/2: the weights must cancel it for every power
     moments = np.array([numbers[k + 1] / (k + 1) for k in range(order)])
     powers = np.vander(np.arange(order, dtype=float), order, increasing=True).T

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy.special import erfc
+
+from ..special import erfc
 
 #: both lattice sums are cut where their terms are below e^{−_REACH²}
 _REACH = 6.3
