@@ -127,12 +127,12 @@ class Hubbard(Term):
         return 2 / self.n_spin * sum(0.5 * U * float((matrix * matrix.mT).sum()) for U, matrix in zip(self.U, self.matrices, strict=True))
 
     def final_matrices(self, ground: object) -> list[torch.Tensor]:
-        """Occupation matrices per spin channel of the final orbitals, one (S, n, 2l+1, 2l+1) per set."""
-        return occupation_matrices(self.problem, ground.orbitals, ground.occupations, self.functions, self.sets)
+        """Occupation matrices per spin channel of the final orbitals, one (S, n, 2l+1, 2l+1) per set, on the host."""
+        return [matrix.cpu() for matrix in occupation_matrices(self.problem, ground.orbitals, ground.occupations, self.functions, self.sets)]
 
     def report(self, ground: object) -> dict[str, np.ndarray]:
         """hubbard_sites (n,), hubbard_occupations (S, n, 2l+1 of the widest shell, padded with zeros) in rising order, hubbard_moments (n,) µ_B."""
-        matrices = [matrix.cpu() for matrix in self.final_matrices(ground)]
+        matrices = self.final_matrices(ground)
         widest = max(matrix.shape[-1] for matrix in matrices)
         values = [torch.nn.functional.pad(torch.linalg.eigvalsh(matrix), (widest - matrix.shape[-1], 0)) for matrix in matrices]
         traces = torch.cat([matrix.diagonal(dim1=-2, dim2=-1).sum(-1) for matrix in matrices], 1)

@@ -60,7 +60,7 @@ class AndersonMixer:
     def join(self, point: Point) -> torch.Tensor:
         """The vector of a point; makes the metric as long as the vector."""
         rho, unknowns = point
-        parts = [self.pack(row) for row in rho] + [value.reshape(-1).to(rho.dtype) for value in unknowns]
+        parts = [self.pack(row) for row in rho] + [value.reshape(-1).to(rho) for value in unknowns]
         vector = torch.cat(parts)
         if len(vector) != len(self.metric):
             weights = [self.metric[:len(self.inside)]] + [self._weights(_MOMENT_KERNEL)] * (len(rho) - 1)
