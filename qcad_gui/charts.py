@@ -17,6 +17,7 @@ from .translate import tr
 
 _SHARE = (3, 1)  # widths of bands and density of states
 _AXIS = 40  # device-independent pixels below two plots beside each other
+_FATTEST = 9.0  # device-independent pixels; the width of a band that is wholly of the highlighted projection
 _ROWS = 4  # of the legend in a flat plot
 _WIDEST = 16777215  # Qt's largest width
 
@@ -34,6 +35,7 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
         self.zero, self.factor, self.unit, self.axis_name = 0.0, 1.0, "eV", ""
         self.density_name = tr("states / eV")
         self.hidden_parts: set[str] = set()
+        self.highlight = ""  # the group of projections that is drawn fat
         self.left = self.addPlot(row=0, col=0)
         self.right = self.addPlot(row=0, col=1)
         self.left.sigYRangeChanged.connect(lambda _, limits: self._share_axis(self.right, limits))  # pyqtgraph's own link follows pixels, not values
@@ -145,12 +147,27 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
         for spin in range(len(bands.levels)):
             x, y = bands.line(spin, self.zero, self.factor)
             style = Qt.PenStyle.SolidLine if spin == 0 else Qt.PenStyle.DashLine
-            self.left.plot(x, y, connect="finite", pen=pyqtgraph.mkPen(theme.plot_lines[spin], width=1.6, style=style))
+            pen = pyqtgraph.mkPen(theme.plot_lines[spin], width=1.6, style=style)
+            if (share := bands.share(self.highlight) if self.highlight else None) is not None:
+                pen = pyqtgraph.mkPen(theme.muted, width=1.0, style=style)
+                self._draw_fat(spin, share, theme)
+            self.left.plot(x, y, connect="finite", pen=pen)
         self.show_path()
         self._levels(self.left, bands.fermi, bands.edges, theme)
         x, y = bands.at_edges()
         if len(x):
             self.left.addItem(pyqtgraph.ScatterPlotItem(x, self.shown(y), size=8, pen=None, brush=pyqtgraph.mkBrush(theme.bad)))
+
+    def _draw_fat(self, spin: int, share: np.ndarray, theme: Theme) -> None:
+        """The highlighted projection as the width of the bands; the spins in the colours of their lines."""
+        colour = pyqtgraph.mkColor(_fat_colour(theme, spin))
+        colour.setAlpha(190)
+        for middle, x, y in self.bands.strokes(spin, share, self.zero, self.factor):
+            pen = pyqtgraph.mkPen(colour, width=_FATTEST * middle)
+            pen.setCapStyle(Qt.PenCapStyle.FlatCap)
+            item = pyqtgraph.PlotCurveItem(x, y, connect="pairs", pen=pen)
+            item.setZValue(-5)
+            self.left.addItem(item, ignoreBounds=True)
 
     def _levels(self, plot: pyqtgraph.PlotItem, fermi: float | None, edges: tuple[float, float] | None, theme: Theme) -> None:
         """The gap as a band of colour, or the Fermi energy as a line; for vibrations the line of no frequency."""
@@ -174,8 +191,11 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
         energies = self.shown(density.energies)
         signs = (1.0,) if len(density.total) == 1 else (1.0, -1.0)
         self._filled(energies, density.total, signs, pyqtgraph.mkPen(theme.plot_text, width=1.4), theme.plot_text, 22, tr("total"))
+        fat = density.share(self.highlight) if self.highlight else None
+        if fat is not None:
+            self._filled(energies, fat, signs, pyqtgraph.mkPen(_fat_colour(theme, 0), width=2.2), _fat_colour(theme, 0), 110, self.highlight)
         for place, (name, curves) in enumerate(density.parts):
-            if name not in self.hidden_parts:
+            if name not in self.hidden_parts and fat is None:
                 colour = theme.plot_lines[place % len(theme.plot_lines)]
                 style = Qt.PenStyle.SolidLine if place < len(theme.plot_lines) else Qt.PenStyle.DashLine
                 self._filled(energies, curves, signs, pyqtgraph.mkPen(colour, width=1.3, style=style), colour, 70, name)
@@ -302,6 +322,11 @@ class LatticeImage(pyqtgraph.GraphicsLayoutWidget):
         corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]]) @ image.cell
         self.plot.plot(corners[:, 0], corners[:, 1], pen=pyqtgraph.mkPen(theme.plot_background, width=1.2))
         self.plot.autoRange()
+
+
+def _fat_colour(theme: Theme, spin: int) -> str:
+    """The colour of a highlighted projection in bands and densities of states alike."""
+    return theme.plot_lines[(2, 3)[spin] % len(theme.plot_lines)]
 
 
 def draw_profile(plot: pyqtgraph.PlotWidget, profile: Profile) -> None:

@@ -39,6 +39,8 @@ def estimate(spec: JobSpec) -> Estimate:
         spec, evaluations, words = _phonons(spec, params, structure)
     else:
         evaluations, words = _evaluations(spec.task, params, structure)
+    if calculator is None and type(params) is not DFTParams and isinstance(params, DFTParams):
+        return _electrons(spec, params, structure)
     if calculator.name == "dft" if calculator is not None else isinstance(params, DFTParams):
         return _plane_waves(spec, evaluations, words)
     require_calculable(structure, periodic=False)
@@ -106,6 +108,19 @@ def _seconds(cost: dict, spec: JobSpec) -> float:
 
 def _plane_waves(spec: JobSpec, evaluations: tuple[int, int], words: str) -> Estimate:
     plan = plan_of(spec)
+    lines, warning = _sizes(plan, spec)
+    if words:
+        seconds = _seconds(plan.estimate(), spec)
+        lines += [words, tr("In all about {time}.", time=_span(evaluations[0] * seconds, evaluations[1] * seconds))]
+    return Estimate(tuple(lines), warning)
+
+
+def _span(low: float, high: float) -> str:
+    return _time(low) if _time(low) == _time(high) else f"{_time(low)} – {_time(high)}"
+
+
+def _sizes(plan: Any, spec: JobSpec) -> tuple[list[str], str]:
+    """Sizes, memory and time of one energy; what speaks against it."""
     cost = plan.estimate()
     seconds = _seconds(cost, spec)
     lines = [
@@ -113,15 +128,32 @@ def _plane_waves(spec: JobSpec, evaluations: tuple[int, int], words: str) -> Est
         tr("FFT box {box}, cutoff {cutoff:.0f} eV", box=" × ".join(map(str, cost["grid"])), cutoff=plan.settings["cutoff"]),
         tr("About {memory} of memory, {time} for one energy", memory=_bytes(cost["memory"]), time=_time(seconds)),
     ]
-    if words:
-        low, high = evaluations
-        lines.append(words)
-        lines.append(tr("In all about {time}.", time=_time(low * seconds) if low == high else f"{_time(low * seconds)} – {_time(high * seconds)}"))
     warnings = list(map(said, plan.warnings))
     free = device.memory("cpu").free
     if cost["memory"] > _SCREEN * free:
         warnings.insert(0, tr("This needs more memory than is free ({free}).", free=_bytes(free)))
-    return Estimate(tuple(lines), "\n".join(warnings))
+    return lines, "\n".join(warnings)
+
+
+def _electrons(spec: JobSpec, params: Any, structure: Structure) -> Estimate:
+    """Tasks that are plane waves themselves: their cycles and what comes after them."""
+    from solvers.dft.costs import cost
+
+    found = cost(params, structure)
+    low, high = found.cycles
+    words = ""
+    if found.kpoints:
+        words = tr("One self-consistent calculation, then bands at {n} k-points.", n=found.kpoints)
+    elif found.fields:
+        words = tr("One self-consistent calculation, then the response to fields along {n} directions.", n=found.fields)
+    elif high > 1:
+        several = tr("Usually {low} to {high} self-consistent calculations.", low=low, high=high)
+        words = several if low < high else tr("{n} self-consistent calculations.", n=low)
+    lines, warning = _sizes(found.plan, spec)
+    least, most = (_seconds({"seconds": seconds}, spec) for seconds in found.seconds)
+    if words:
+        lines += [words, tr("In all about {time}.", time=_span(least, most))]
+    return Estimate(tuple(lines), warning)
 
 
 def compare(now: JobSpec | None, then: JobSpec) -> Estimate:

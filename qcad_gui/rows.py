@@ -51,6 +51,7 @@ _HIDDEN = (
     "integrated_dos",
     "projected",
     "projections",
+    "band_projections",
     "phonon_frequencies",
     "phonon_kpath",
     "phonon_distance",

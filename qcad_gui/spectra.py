@@ -33,7 +33,7 @@ THERMAL = {
 class Bands:
     """distance (N,) along the path, levels (S, N, B); breaks: indices where a new piece begins; labels: (place, name); kpath (N, 3) or None.
 
-    edges: (valence, conduction) or None for a metal; fermi None for vibrations. `gap` is the sentence about the gap.
+    edges: (valence, conduction) or None for a metal; fermi None for vibrations. `gap` is the sentence about the gap. parts: (name, shares (S, N, B) in bands).
     """
 
     distance: np.ndarray
@@ -44,6 +44,22 @@ class Bands:
     fermi: float | None = None
     edges: tuple[float, float] | None = None
     gap: str = ""
+    parts: tuple[tuple[str, np.ndarray], ...] = ()
+
+    def share(self, group: str) -> np.ndarray | None:
+        """Shares (S, N, B) of a group of projections in every level, None where the bands were not projected on it."""
+        return _sum(self.parts, group)
+
+    def strokes(self, spin: int, share: np.ndarray, zero: float = 0.0, factor: float = 1.0, classes: int = 8) -> list[tuple[float, np.ndarray, np.ndarray]]:
+        """(middle of the class, x, y) of the pieces of all bands between neighbouring points, by classes of the mean share (S, N, B) of their two ends; x and y
+        hold pairs of ends. Pieces below a quarter of a class are left out."""
+        whole = np.ones(len(self.distance) - 1, bool)
+        whole[[place - 1 for place in self.breaks]] = False
+        here = 0.5 * (share[spin, 1:] + share[spin, :-1])[whole]  # (pieces, B)
+        y = np.stack([self.levels[spin, :-1][whole], self.levels[spin, 1:][whole]], -1)
+        x = np.broadcast_to(np.stack([self.distance[:-1][whole], self.distance[1:][whole]], -1)[:, None], y.shape)
+        which = np.where(here * classes > 0.25, np.clip((here * classes).astype(int), 0, classes - 1), -1)
+        return [((k + 0.5) / classes, x[which == k].ravel(), (y[which == k].ravel() - zero) * factor) for k in range(classes) if (which == k).any()]
 
     def line(self, spin: int, zero: float = 0.0, factor: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
         """x and y of all bands of one spin as a single line with NaN between pieces and bands."""
@@ -80,6 +96,10 @@ class Density:
     parts: tuple[tuple[str, np.ndarray], ...] = ()
     fermi: float | None = None
     edges: tuple[float, float] | None = None
+
+    def share(self, group: str) -> np.ndarray | None:
+        """Densities (S, E) of a group of projections, None where there are none."""
+        return _sum(self.parts, group)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +139,33 @@ def pretty(name: str) -> str:
     return ("Γ" if head.upper() == "GAMMA" else head) + tail.translate(_SUBSCRIPTS)
 
 
+def belongs(name: str, group: str) -> bool:
+    """Whether the projection "0 Si 3p" (atom, element, shell, orbital) is part of a group: "Si", "Si 3p", "0 Si" or itself."""
+    own, wanted = name.split(), group.split()
+    start = 0 if wanted[0].isdigit() else 1
+    return own[start : start + len(wanted)] == wanted
+
+
+def groups(names: Sequence[str], most: int = 60) -> list[str]:
+    """What projections add up to: elements, their shells (and orbitals), single atoms and their shells; without repetitions of one set of projections."""
+    words = [name.split() for name in names]
+    kinds = [" ".join(own[1:k]) for k in (2, 3, 4) for own in words if len(own) >= k] + [" ".join(own[:k]) for k in (2, 3, 4) for own in words if len(own) >= k]
+    found: dict[tuple[int, ...], str] = {}
+    for group in dict.fromkeys(kinds):
+        found.setdefault(tuple(k for k, name in enumerate(names) if belongs(name, group)), group)
+    return list(found.values())[:most]
+
+
+def _sum(parts: Sequence[tuple[str, np.ndarray]], group: str) -> np.ndarray | None:
+    own = [values for name, values in parts if belongs(name, group)]
+    return np.sum(own, axis=0) if own else None
+
+
+def _parts(result: Result, key: str) -> tuple[tuple[str, np.ndarray], ...]:
+    values = result.values
+    return tuple((str(name), share) for name, share in zip(values["projections"], np.asarray(values[key], float), strict=True)) if key in values else ()
+
+
 def bands_of(result: Result) -> Bands | None:
     """The bands in a result, None when there are none."""
     values = result.values
@@ -135,6 +182,7 @@ def bands_of(result: Result) -> Bands | None:
         float(values["fermi_energy"]),
         edges,
         gap_sentence(result),
+        _parts(result, "band_projections"),
     )
 
 
@@ -157,9 +205,7 @@ def density_of(result: Result) -> Density | None:
         return None
     energies = np.asarray(values["energies"], float)
     total = np.atleast_2d(np.asarray(values["dos"], float))
-    parts = ()
-    if "projected" in values:
-        parts = tuple((str(name), curve) for name, curve in zip(values["projections"], np.asarray(values["projected"], float), strict=True))
+    parts = _parts(result, "projected")
     edges = tuple(map(float, values["band_edges"])) if "band_edges" in values else None
     fermi = next((float(values[name]) for name in ("dos_fermi_energy", "fermi_energy") if name in values), None)
     return Density(energies, total, parts, fermi, edges)
@@ -249,6 +295,9 @@ def bands_csv(bands: Bands, unit: str, title: str) -> str:
     spins = ("",) if len(bands.levels) == 1 else ("up_", "down_")
     for spin, word in zip(bands.levels, spins, strict=True):
         columns += [(f"{word}band{band + 1}_{unit}", spin[:, band]) for band in range(spin.shape[1])]
+    for name, share in bands.parts:
+        words = "_" + name.replace(" ", "_")
+        columns += [(f"{word}band{band + 1}{words}", own[:, band]) for word, own in zip(spins, share, strict=True) for band in range(own.shape[1])]
     notes = [title] + ([f"fermi_energy_eV {bands.fermi!r}"] if bands.fermi is not None else [])
     if bands.edges is not None:
         notes.append(f"band_edges_eV {bands.edges[0]!r} {bands.edges[1]!r}")

@@ -41,6 +41,7 @@ class PlotsPanel(Panel):
         self.parts = QPushButton(tr("Projections"), self)
         self.parts.setToolTip(tr("Which parts of the density of states are drawn"))
         self.parts.setMenu(QMenu(self.parts))
+        self.fat = self._box(tr("Highlight"), tr("The projection that is drawn as the width of the bands and filled in the density of states"))
         self.unit = self._box(tr("Unit"), tr("Unit of the frequencies"))
         for name in spectra.FREQUENCIES:
             self.unit.addItem("cm⁻¹" if name == "1/cm" else name, name)
@@ -53,7 +54,7 @@ class PlotsPanel(Panel):
         own = tr("Show the plots in a window of their own, or bring them back")
         self.large = self._button(tr("Own window"), own, "view", lambda: session.show_requested.emit("plots"))
         row = QHBoxLayout()
-        for widget in (self.zero, self.beside, self.parts, self.unit, self.quantity):
+        for widget in (self.zero, self.beside, self.fat, self.parts, self.unit, self.quantity):
             row.addWidget(widget)
         row.addStretch(1)
         for widget in (self.fit, self.save, self.csv, self.large):
@@ -87,6 +88,7 @@ class PlotsPanel(Panel):
         column.addWidget(self.empty, 1)
         column.addWidget(self.splitter, 1)
         column.addWidget(self.words)
+        self.fat.currentIndexChanged.connect(self._highlight)
         for box, call in ((self.zero, self._redraw), (self.unit, self._redraw), (self.quantity, self._draw_heat), (self.beside, self.later)):
             box.currentIndexChanged.connect(call)
         self.view.pointed.connect(self._pointed)
@@ -143,10 +145,12 @@ class PlotsPanel(Panel):
         self.unit.setVisible(self.heat is not None)
         self.quantity.setVisible(self.heat is not None)
         self.parts.setVisible(something and self.density is not None and bool(self.density.parts))
+        self.fat.setVisible(something and any(item is not None and bool(item.parts) for item in (self.bands, self.density)))
         self.beside.setVisible(bool(others))
         if something:
             self._offer_zeros()
             self._offer_parts()
+            self._offer_groups()
             self._redraw()
         self._draw_rest()
 
@@ -215,6 +219,22 @@ class PlotsPanel(Panel):
             action.setCheckable(True)
             action.setChecked(name not in self.view.hidden_parts)
             action.toggled.connect(lambda on, name=name: self._show_part(name, on))
+
+    def _offer_groups(self) -> None:
+        """Sums of the projections in bands and density of states; the one that was highlighted stays."""
+        there = [item.parts for item in (self.bands, self.density) if item is not None]
+        names = ["", *dict.fromkeys(name for parts in there for name in spectra.groups([name for name, _ in parts]))]
+        if [self.fat.itemData(place) for place in range(self.fat.count())] != names:
+            with QSignalBlocker(self.fat):
+                self.fat.clear()
+                for name in names:
+                    self.fat.addItem(tr("highlight: {name}", name=name) if name else tr("highlight: nothing"), name)
+                self.fat.setCurrentIndex(max(0, self.fat.findData(self.view.highlight)))
+        self.view.highlight = str(self.fat.currentData() or "")
+
+    def _highlight(self, *_: object) -> None:
+        self.view.highlight = str(self.fat.currentData() or "")
+        self.view.draw()
 
     def _show_part(self, name: str, on: bool) -> None:
         self.view.hidden_parts = self.view.hidden_parts - {name} if on else self.view.hidden_parts | {name}

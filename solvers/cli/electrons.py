@@ -29,7 +29,8 @@ _OUTPUT = {
 #: what the JSON object of a verb holds besides the common keys
 _KEYS = {
     "bands": ("energy", "fermi_energy", "band_gap", "direct_gap", "band_edges", "band_edge_kpoints", "kpath", "distance", "labels", "eigenvalues", "mass_edges",
-              "inverse_mass", "inverse_mass_error", "touching_edges", "inverse_mass_along", "inverse_mass_along_error", "mass_directions"),
+              "inverse_mass", "inverse_mass_error", "touching_edges", "inverse_mass_along", "inverse_mass_along_error", "mass_directions",
+              "projections", "band_projections"),
     "dos": ("energy", "fermi_energy", "dos_fermi_energy", "dos_at_fermi", "energies", "dos", "integrated_dos", "projections", "projected", "d_band_atoms",
             "d_band_centre", "d_band_width", "d_band_share", "spilling"),
     "workfunction": ("energy", "fermi_energy", "work_functions", "vacuum_levels", "ionisation_energies", "vacuum_slopes", "slab_dipole", "profile_positions",

@@ -117,6 +117,7 @@ _ROWS = (
     ("dos", "states/eV", ("S", "E"), "density of states of the cell, mean over each interval; without spin it counts both spins"),
     ("integrated_dos", "1", ("S", "E"), "states below each energy"),
     ("projected", "states/eV", ("P", "S", "E"), "shares of atoms, shells or orbitals in the density of states"),
+    ("band_projections", "1", ("P", "S", "N", "B"), "shares of atoms, shells or orbitals in every band, averaged over bands of equal energy"),
     ("projections", "1", ("P",), "their names: place of the atom from 0, element, shell, orbital"),
     ("dos_fermi_energy", "eV", (), "Fermi energy of the mesh of the density of states"),
     ("dos_at_fermi", "states/eV", ("S",), "density of states at the Fermi energy"),

@@ -1,12 +1,17 @@
 """How far values along a ladder of ever better settings are from their limit. NumPy only."""
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ..core.structure import Structure
+from .params_electrons import ConvergeParams
+
 #: what a calculation of a convergence study can be for; the value "stage" of a step is the place in this list
 STAGES = ("cutoff", "mesh", "check", "smearing")
+#: the ladders begin at these parts of the cutoff and of the density of k-points that the settings mean
+LOWEST_CUTOFF, COARSEST_MESH = 0.7, 2.0
 #: a ratio of successive changes above this is no convergence to extrapolate from
 _STEADY = 0.7
 
@@ -44,3 +49,23 @@ def first_good(table: Sequence[np.ndarray], goals: Sequence[float]) -> int | Non
         return None
     bad = np.flatnonzero(~good)
     return int(bad[-1]) + 1 if len(bad) else 0
+
+
+def meshes_of(structure: Structure, params: ConvergeParams, size: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
+    """Meshes of growing density: from half the density of the settings, each as isotropic as the cell allows; a direction of one point that the settings give
+    (a vacuum) stays one."""
+    lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(structure.cell), axis=0)
+    single = np.array(size) == 1
+    free = ~single if not single.all() else np.ones(3, bool)
+    spacing = COARSEST_MESH * float((lengths / np.array(size))[free].max()) if not single.all() else 1.0
+    last, count = None, 0
+    while count < params.max_rungs:
+        counts = np.ceil(lengths / spacing - 1e-9).astype(int)
+        mesh = tuple(int(n) if use else 1 for n, use in zip(np.maximum(counts, 1), free, strict=True))
+        spacing *= params.spacing_factor
+        if mesh == last:
+            continue
+        if max(mesh) > 60:
+            return
+        last, count = mesh, count + 1
+        yield mesh

@@ -16,6 +16,8 @@ class BandsParams(DFTParams):
     empty_bands: int | None = param(None, low=0, high=10000, group="bands", help="bands above the filled ones; empty = a half more than filled, at least 4")
     cell: str = param("primitive", choices=("primitive", "given"), group="bands",
                       help="primitive: a supercell is reduced first, so that its bands are not folded; given: the cell as it is")
+    projections: str = param("shells", choices=("none", "atoms", "shells", "orbitals"), group="bands",
+                             help="share of the atoms, of their shells, or of single orbitals in every band (Löwdin)")
     masses: bool = param(True, group="bands", help="effective masses at the band edges of a semiconductor")
     mass_step: float = param(0.04, unit="1/Å", low=1e-3, high=0.5, group="bands", advanced=True, help="step of the finite differences for the masses")
     band_tolerance: float = param(1e-4, unit="eV", low=1e-9, high=0.1, group="bands", advanced=True,

@@ -62,6 +62,13 @@ class Projector:
                 place[shell.first + i] = names.setdefault(name, len(names))
         return list(names), place
 
+    def summed(self, shares: np.ndarray, by: str) -> tuple[list[str], np.ndarray]:
+        """(names, shares (…, P)): the shares (…, orbitals) added up to atoms, shells or single orbitals."""
+        names, place = self.labels(by)
+        total = np.zeros((*shares.shape[:-1], len(names)))
+        np.add.at(total, (..., place), shares)
+        return names, total
+
     def d_shells(self) -> tuple[list[int], list[np.ndarray]]:
         """(atoms with d orbitals, rows of the d orbitals of each)."""
         found: dict[int, list[int]] = {}
@@ -69,3 +76,13 @@ class Projector:
             if shell.l == 2:
                 found.setdefault(shell.atom, []).extend(range(shell.first, shell.first + 5))
         return list(found), [np.array(rows) for rows in found.values()]
+
+
+def shared_among_equals(shares: np.ndarray, levels: np.ndarray, tolerance: float = 1e-3) -> np.ndarray:
+    """Shares (S, K, B, P) averaged over bands of equal levels (S, K, B), eV: of those no single one means anything, and tetrahedra weigh them differently."""
+    new = np.diff(levels, axis=-1, prepend=-np.inf) > tolerance
+    group = np.cumsum(new.reshape(-1)) - 1  # every k-point begins a new group
+    flat = shares.reshape(-1, shares.shape[-1])
+    total = np.zeros((group[-1] + 1, flat.shape[1]))
+    np.add.at(total, group, flat)
+    return (total / np.bincount(group)[:, None])[group].reshape(shares.shape)

@@ -2,24 +2,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ..core.errors import SetupError
 from ..core.job import Result, State, Step
-from ..core.structure import Structure, require_calculable
+from ..core.structure import Structure
 from ..core.units import BOHR_ANGSTROM, HARTREE_EV
 from . import masses
+from .band_cell import cell_for_bands, vacuum_axis
 from .band_edges import Edge, Gap, band_gap, jumps
-from .kpath import KPath, band_path, primitive
+from .kpath import KPath, band_path
 from .nonscf import refuse_unsupported
-from .params import KPoints
 from .params_electrons import BandsParams
-from .plan import Plan, make_plan
+from .plan import make_plan
+from .projections import Projector, shared_among_equals
 from .settle import Sampling, Settled, settings, settled, workers
-from .surface import find_vacuum
 
 #: jumps of a band below this (eV) are not spoken of
 _JUMP = 0.05
@@ -30,48 +29,18 @@ def bands(params: BandsParams, inputs: Mapping[str, Any], *, resume: State | Non
 
     The k-points are fractions of the reciprocal cell of `Result.structure`: the given structure, or its primitive cell (`cell="primitive"`).
     """
-    structure, params, remarks = _cell(Structure.coerce(inputs["structure"]), params)
+    structure, params, remarks = cell_for_bands(Structure.coerce(inputs["structure"]), params)
     plan = make_plan(structure, params)
-    path = band_path(structure, params.path, params.path_spacing, None if plan.n_spin == 1 else tuple(plan.moments), _vacuum(plan))
+    path = band_path(structure, params.path, params.path_spacing, None if plan.n_spin == 1 else tuple(plan.moments), vacuum_axis(plan))
     refuse_unsupported(plan)
     base = yield from settled(plan, workers(), resume, 0.4)
-    work = _Work(params, path, remarks, base, Sampling(base, path.kpoints, base.n_bands(params.empty_bands), params.band_tolerance / HARTREE_EV, resume=resume))
+    projector, n_bands = None if params.projections == "none" else Projector.of(base.fixed.problem(path.kpoints[:1]), None), base.n_bands(params.empty_bands)
+    points = Sampling(base, path.kpoints, n_bands, params.band_tolerance / HARTREE_EV, projector and projector.measure(n_bands), resume)
+    work = _Work(params, path, remarks, base, points, projector)
     yield from work.points.walk("bands", f"of the path {path.text}", 0.4, 0.9)
     if params.masses:
         yield from work.weigh()
     return work.result()
-
-
-def _vacuum(plan: Plan) -> int | None:
-    """The cell vector across the vacuum of a slab, None for a crystal."""
-    try:
-        return find_vacuum(plan.cell, plan.positions @ np.linalg.inv(plan.cell)).axis
-    except SetupError:
-        return None
-
-
-def _cell(structure: Structure, params: BandsParams) -> tuple[Structure, BandsParams, tuple[str, ...]]:
-    """(structure to calculate, parameters for it, remarks in words): the primitive cell where that was asked for and the given one is a supercell of it."""
-    require_calculable(structure, periodic=True)
-    if params.cell == "given":
-        return structure, params, ()
-    if params.charge:
-        return structure, params, ()
-    plan = make_plan(structure, params)
-    small, magmoms = primitive(structure, None if plan.n_spin == 1 else tuple(plan.moments))
-    if small is structure:
-        return structure, params, ()
-    total = None if params.total_moment is None else params.total_moment * len(small) / len(structure)
-    if params.grid is not None:
-        raise SetupError("grid was given for a cell that is a supercell of its primitive cell.", hint="Leave grid out, or choose cell = given.")
-    # the same density of k-points: the coarsest axis of the given mesh decides
-    size, shift = params.kpts.mesh(structure.cell)
-    lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(structure.cell), axis=0)
-    mesh, _ = KPoints(None, float((lengths / np.array(size)).min())).mesh(small.cell)
-    remark = (f"Calculated in the primitive cell of {len(small)} atoms instead of the {len(structure)} given (no folded bands), "
-              f"with {'x'.join(map(str, mesh))} k-points.")
-    spin = "none" if plan.n_spin == 1 else params.spin  # moments of zero were the user's word: without them elements would start magnetic again
-    return small, replace(params, kpts=KPoints(mesh, None, shift), spin=spin, magmoms=magmoms, total_moment=total), (remark,)
 
 
 @dataclass
@@ -83,6 +52,7 @@ class _Work:
     remarks: tuple[str, ...]
     base: Settled
     points: Sampling
+    projector: Projector | None
     masses: list[tuple[Edge, masses.Mass]] | None = None
 
     @property
@@ -141,6 +111,10 @@ class _Work:
         if gap.valence is not None:
             values |= {"band_edges": np.array([gap.valence.energy, gap.conduction.energy]) * HARTREE_EV,
                        "band_edge_kpoints": np.array([gap.valence.kpoint, gap.conduction.kpoint])}
+        if self.projector is not None:
+            levels = values["eigenvalues"]
+            names, shares = self.projector.summed(shared_among_equals(self.points.found["projections"], levels), self.params.projections)
+            values |= {"projections": np.array(names), "band_projections": np.moveaxis(shares, -1, 0).astype(np.float32)}
         values |= self._mass_values(warnings)
         own = {"path": path.text, "path_spacing": self.params.path_spacing, "n_bands": int(self.found.shape[2]), "band_tolerance": self.params.band_tolerance,
                "gap_kind": "metal" if gap.valence is None else "direct" if gap.is_direct else "indirect"}

@@ -16,15 +16,13 @@ from ..core.job import Result, State, Step
 from ..core.structure import Structure
 from ..core.units import EV_PER_ANGSTROM3_GPA, HARTREE_EV, HARTREE_PER_BOHR3_EV_ANGSTROM3, HARTREE_PER_BOHR_EV_ANGSTROM
 from .calculation import Calculation
-from .ladders import STAGES, errors, first_good
+from .ladders import LOWEST_CUTOFF, STAGES, errors, first_good, meshes_of
 from .parallel import Workers
 from .params import KPoints, Smearing
 from .params_electrons import ConvergeParams
 from .plan import make_plan
 from .settle import settings
 
-#: the ladders begin at these parts of the cutoff and of the density of k-points that the settings mean
-_LOWEST_CUTOFF, _COARSEST_MESH = 0.7, 2.0
 _CLIMBS = 3
 
 
@@ -133,8 +131,8 @@ def converge(params: ConvergeParams, inputs: Mapping[str, Any], *, resume: State
         study.restore(resume)
     width = params.smearing.width if params.smearing.kind != "none" else 0.0
     start = plan.cutoff * HARTREE_EV
-    lowest = _LOWEST_CUTOFF * start
-    meshes = list(_meshes(structure, params, plan.size))
+    lowest = LOWEST_CUTOFF * start
+    meshes = list(meshes_of(structure, params, plan.size))
     coarse = meshes[0]
     cutoffs, table, place = yield from study.climb((Setting(lowest * params.cutoff_factor**i, coarse, width) for i in range(params.max_rungs)), "cutoff",
                                                    params.max_rungs)
@@ -166,26 +164,6 @@ def converge(params: ConvergeParams, inputs: Mapping[str, Any], *, resume: State
         notes.append("The last check still changes by more than asked for: treat the proposal as a lower bound.")
     widths = (yield from _widths(study, here, notes)) if width and params.vary_smearing else []
     return _result(study, here, (cutoff_errors, mesh_errors, change), widths, notes)
-
-
-def _meshes(structure: Structure, params: ConvergeParams, size: tuple[int, int, int]) -> Iterator[tuple[int, int, int]]:
-    """Meshes of growing density: from half the density of the settings, each as isotropic as the cell allows; a direction of one point that the settings give
-    (a vacuum) stays one."""
-    lengths = 2 * np.pi * np.linalg.norm(np.linalg.inv(structure.cell), axis=0)
-    single = np.array(size) == 1
-    free = ~single if not single.all() else np.ones(3, bool)
-    spacing = _COARSEST_MESH * float((lengths / np.array(size))[free].max()) if not single.all() else 1.0
-    last, count = None, 0
-    while count < params.max_rungs:
-        counts = np.ceil(lengths / spacing - 1e-9).astype(int)
-        mesh = tuple(int(n) if use else 1 for n, use in zip(np.maximum(counts, 1), free, strict=True))
-        spacing *= params.spacing_factor
-        if mesh == last:
-            continue
-        if max(mesh) > 60:
-            return
-        last, count = mesh, count + 1
-        yield mesh
 
 
 def _widths(study: _Study, here: Setting, notes: list[str]) -> Iterator[Step]:

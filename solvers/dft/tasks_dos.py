@@ -14,7 +14,7 @@ from .counting import channel_electrons
 from .nonscf import refuse_unsupported
 from .params_electrons import DosParams
 from .plan import Plan, make_plan
-from .projections import Projector
+from .projections import Projector, shared_among_equals
 from .settle import Sampling, Settled, settings, settled, workers
 from .smearing import occupy
 from .tetrahedra import TetrahedronMesh
@@ -86,16 +86,6 @@ def _filled(plan: Plan, levels: np.ndarray, fermi_energy) -> np.ndarray:
     return np.array([min(highest, float(own.min())) if np.isinf(fermi) else fermi for own, fermi in zip(levels, found, strict=True)])
 
 
-def shared_among_equals(shares: np.ndarray, levels: np.ndarray, tolerance: float = 1e-3) -> np.ndarray:
-    """Shares (S, K, B, P) averaged over bands of equal levels (S, K, B), eV: of those no single one means anything, and tetrahedra weigh them differently."""
-    new = np.diff(levels, axis=-1, prepend=-np.inf) > tolerance
-    group = np.cumsum(new.reshape(-1)) - 1  # every k-point begins a new group
-    flat = shares.reshape(-1, shares.shape[-1])
-    total = np.zeros((group[-1] + 1, flat.shape[1]))
-    np.add.at(total, group, flat)
-    return (total / np.bincount(group)[:, None])[group].reshape(shares.shape)
-
-
 def _edges(levels: np.ndarray, params: DosParams, method: str) -> np.ndarray:
     """Ends of the intervals (E + 1,), eV: from below the lowest level to where the first band is missing."""
     reach = 5.0 * params.width if method == "gaussian" else 10.0 * params.interval
@@ -105,9 +95,7 @@ def _edges(levels: np.ndarray, params: DosParams, method: str) -> np.ndarray:
 
 
 def _projected(params: DosParams, projector: Projector, parts: np.ndarray, shares: np.ndarray) -> dict[str, Any]:
-    names, place = projector.labels(params.projections)
-    summed = np.zeros((*shares.shape[:-1], len(names)))
-    np.add.at(summed, (..., place), shares)
+    names, summed = projector.summed(shares, params.projections)
     return {"projected": np.einsum("skbp,skbe->pse", summed, parts, optimize=True), "projections": np.array(names)}
 
 

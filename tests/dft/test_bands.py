@@ -17,7 +17,7 @@ from solvers.dft.nonscf import FixedPotential
 from solvers.dft.parallel import Workers
 from solvers.dft.params import DFTParams
 from solvers.dft.plan import make_plan
-from solvers.dft.tasks_bands import _cell
+from solvers.dft.band_cell import cell_for_bands
 from solvers.testing import check_task
 
 
@@ -145,6 +145,10 @@ def test_task_resumes_and_reduces_a_supercell():
     v = result.values
     assert v["eigenvalues"].shape == (1, len(v["kpath"]), 6) and [name for _, name in v["labels"]] == ["L", "Γ"]
     assert 0.2 < float(v["band_gap"]) < float(v["direct_gap"]) < 4.0
+    shares = dict(zip(v["projections"], v["band_projections"], strict=True))  # (S, N, B) of each
+    assert set(shares) == {"0 Si 3s", "0 Si 3p", "1 Si 3s", "1 Si 3p"} and np.allclose(shares["0 Si 3p"], shares["1 Si 3p"], atol=1e-4)
+    s, p = (shares[f"0 Si {shell}"][0, -1] + shares[f"1 Si {shell}"][0, -1] for shell in ("3s", "3p"))  # at Γ
+    assert s[0] > 0.9 and p[0] < 1e-3 and p[1:4].min() > 0.9 and s[1:4].max() < 1e-3, "the lowest band is s, the valence band edge p"
     touching = v["inverse_mass_along"][[name.startswith("valence") for name in v["touching_edges"]]]
     assert touching.shape[0] == 3 and (touching < 0).all()  # the valence band maximum of silicon
     assert steps[-1].progress == pytest.approx(1.0)
@@ -163,5 +167,5 @@ def test_a_metal_has_no_gap():
 
 def test_moments_of_zero_stay_zero_in_the_primitive_cell():
     own = settings(magmoms=[0.0, 0.0], smearing="fermi-dirac:0.1eV", kpts="2x2x2")
-    small, params, _ = _cell(Structure.from_atoms(bulk("Fe", cubic=True)), own)
+    small, params, _ = cell_for_bands(Structure.from_atoms(bulk("Fe", cubic=True)), own)
     assert len(small) == 1 and make_plan(small, params).n_spin == 1

@@ -20,6 +20,9 @@ def bands_result(spins=1, metal=False):
     levels = np.stack([5.0 - distance**2, 6.0 + (distance - 1.0) ** 2], -1)[None].repeat(spins, 0)
     labels = np.array([["0", "Γ"], ["10", "U"], ["11", "K"], ["21", "W_2"]])
     values = {"kpath": kpath, "distance": distance, "eigenvalues": levels, "fermi_energy": 5.4, "labels": labels}
+    first = np.linspace(1, 0, 22)[:, None] * np.ones(2)  # turns from the first atom to the second along the path
+    shares = np.stack([0.6 * first, 0.3 * first, 1 - first])[:, None].repeat(spins, 1)
+    values |= {"projections": np.array(["0 Si 3s", "0 Si 3p", "1 Si 3s"]), "band_projections": shares}
     if not metal:
         values |= {"band_edges": np.array([5.0, 6.0]), "band_gap": 1.0, "direct_gap": 1.25}
     return Result(values, settings={"gap_kind": "metal" if metal else "indirect"})
@@ -59,6 +62,31 @@ def shown(session, silicon, window, qtbot):
     panel = window.panels["plots"]
     qtbot.waitUntil(lambda: panel.bands is not None and panel.density is not None and panel.isVisible(), timeout=10_000)
     return panel
+
+
+def test_groups_of_projections_add_up():
+    names = ["0 Ga 4s", "0 Ga 4p", "1 As 4s", "2 As 4s"]
+    assert spectra.groups(names) == ["Ga", "As", "Ga 4s", "Ga 4p", "1 As", "2 As"], "no group twice: As 4s is As, 1 As 4s is 1 As"
+    assert spectra.belongs("0 Si 3p x", "Si 3p") and spectra.belongs("0 Si 3p x", "0 Si") and not spectra.belongs("10 Si 3p", "0 Si")
+    bands = spectra.bands_of(bands_result())
+    assert bands.share("Si 3s") == pytest.approx(bands.share("0 Si 3s") + bands.share("1 Si 3s")) and bands.share("Ge") is None
+    strokes = bands.strokes(0, bands.share("1 Si"), zero=5.0)
+    middles = [middle for middle, _, _ in strokes]
+    assert middles == sorted(middles) and len(middles) == 8 and sum(len(x) for _, x, _ in strokes) <= 2 * 2 * 20, "no piece across the break"
+    widest = strokes[-1]
+    assert widest[1].min() > 0.7, "the share grows along the path"
+
+
+def test_one_projection_is_highlighted_in_bands_and_states(shown):
+    view = shown.view
+    plain, curves = len(view.left.items), len(view.right.items)
+    shown.fat.setCurrentIndex(shown.fat.findData("0 Si"))
+    assert view.highlight == "0 Si" and len(view.left.items) > plain and len(view.right.items) != curves
+    assert [label.text for _, label in view.legend.items] == [view.legend.items[0][1].text, "0 Si"], "the total and the highlighted one"
+    widths = {item.opts["pen"].widthF() for item in view.left.items if hasattr(item, "opts") and item.opts.get("connect") == "pairs"}
+    assert len(widths) == 8 and max(widths) > 4 * min(widths)
+    shown.fat.setCurrentIndex(0)
+    assert view.highlight == "" and len(view.left.items) == plain
 
 
 def test_bands_find_the_density_of_states_beside_them_and_share_the_axis(shown, session, qtbot, tmp_path, calm):
