@@ -14,7 +14,7 @@ from solvers.dft.pseudo import files, library
 from solvers.dft.pseudo.data import electrons, valence_configuration
 from solvers.dft.pseudo.gth import GTH
 from solvers.validate.peers.potential_files import linear_mesh, logarithmic_mesh, on_mesh, psp8_text, upf1_text, upf2_text, with_density
-from solvers.validate.peers.potentials import pspcod10
+from solvers.validate.peers.potentials import marked, pspcod10
 
 Q = torch.linspace(0.0, 25.0, 173, dtype=torch.float64)
 SILICON = library.entry("Si", "PBE")
@@ -271,6 +271,24 @@ def test_core_of_the_cp2k_table_is_the_published_one(tmp_path):
     q = torch.tensor([0.0, 1.0, 2.5], dtype=torch.float64)
     expected = 10 * 0.38780 * torch.exp(-((q * 0.487749457) ** 2) / 2)
     assert torch.allclose(library.live(entry).core(q), expected, rtol=2e-4)
+
+
+def test_the_mark_of_the_peers_copy_is_one_tiny_number_behind_all_projectors(tmp_path):
+    text = psp8_text(on_mesh(SILICON, linear_mesh(0.01, 8.0)))
+    lines = text.splitlines()
+    head = next(i for i, line in enumerate(lines) if i > 5 and line.split()[0] == "0")
+    for i in range(head + 1, head + 802):  # projectors that end, as those of files do
+        if float(lines[i].split()[1]) > 3.0:
+            lines[i] = " ".join([*lines[i].split()[:2], *["0.0"] * len(lines[i].split()[2:])])
+    text = "\n".join(lines) + "\n"
+    other = marked(text)
+    changed = [(a.split(), b.split()) for a, b in zip(text.splitlines(), other.splitlines(), strict=True) if a.split() != b.split()]
+    assert len(changed) == 1 and changed[0][0][:2] == changed[0][1][:2]
+    assert float(changed[0][0][2]) == 0 and float(changed[0][1][2]) == 2e-10
+    a, b = (library.find("Si", "PBE", saved(tmp_path, content, name=name)) for content, name in ((text, "plain"), (other, "marked")))
+    assert torch.allclose(a.channels[0].radial(0, Q), b.channels[0].radial(0, Q), atol=1e-9, rtol=0)
+    assert np.abs(a.channels[0].h - b.channels[0].h).max() < 1e-12
+    assert marked(psp8_text(on_mesh(SILICON, linear_mesh(0.01, 3.0)))).split() == psp8_text(on_mesh(SILICON, linear_mesh(0.01, 3.0))).split()  # no room
 
 
 def test_hgh_text(tmp_path):
