@@ -1,8 +1,8 @@
 """Potentials as the peers get them: our GTH table entries in the text form that ABINIT reads as pspcod 10 (and `pw.x` when the file name ends in .gth), files
 copied, psp8 files with one mark.
 
-Why a mark. The projectors of psp8 files end with a jump (Fe, l = 2: 1e-4 of their size), and ABINIT 9 ends its radial integrals at the last point at which any
-projector exceeds 1e-10, with end corrections for smooth functions on both sides of that jump. A value of 2e-10 half a bohr further on moves the end to where all
+Why a mark. The projectors of psp8 files end with a jump (Fe, l = 2: 1e-4 of their size), and ABINIT 9 ends its radial integrals at the last point where any
+projector exceeds 1e-10, with end corrections for smooth functions on both sides of that jump. A value of 2e-10 half a bohr further on moves it to where all
 is zero; the corrections then do nothing, and the sum is the plain one over the file's points. Ours − ABINIT, Ha/atom, same file otherwise: Fe (one atom, 24 Ha)
 6.7e-7 without and 1.2e-7 with the mark, Cu of SPMS (20 Ha) −6.2e-7 and 1.2e-7; of what is left 1.3e-7 is ABINIT's cubic interpolation of the core density
 (Fe without core: −1.2e-8). Its q tables play no part (mqgrid 10001: 5e-12). From 33.8 Ha on ABINIT interpolates projectors to half the file's step by cubics
