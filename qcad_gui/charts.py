@@ -194,7 +194,7 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
         fat = density.share(self.highlight) if self.highlight else None
         if fat is not None:
             self._filled(energies, fat, signs, pyqtgraph.mkPen(_fat_colour(theme, 0), width=2.2), _fat_colour(theme, 0), 110, self.highlight)
-        for place, (name, curves) in enumerate(density.parts):
+        for place, (name, curves) in enumerate(density.kinds):
             if name not in self.hidden_parts and fat is None:
                 colour = theme.plot_lines[place % len(theme.plot_lines)]
                 style = Qt.PenStyle.SolidLine if place < len(theme.plot_lines) else Qt.PenStyle.DashLine

@@ -97,6 +97,12 @@ class Density:
     fermi: float | None = None
     edges: tuple[float, float] | None = None
 
+    @property
+    def kinds(self) -> tuple[tuple[str, np.ndarray], ...]:
+        """(name, (S, E)): the projections added up over atoms of one element: "Si 3s"."""
+        names = dict.fromkeys(" ".join(name.split()[1:]) for name, _ in self.parts)
+        return tuple((name, np.sum([values for own, values in self.parts if own.split()[1:] == name.split()], axis=0)) for name in names)
+
     def share(self, group: str) -> np.ndarray | None:
         """Densities (S, E) of a group of projections, None where there are none."""
         return _sum(self.parts, group)

@@ -15,7 +15,7 @@ from solvers.core.job import JobSpec
 from solvers.core.params import describe, from_dict, to_dict
 from solvers.dft.params import DFTParams
 
-from .. import ladder, looks, theme
+from .. import estimating, ladder, looks, theme
 from ..forms import ParamsForm
 from ..sentences import explained, said
 from ..session import Session
@@ -178,8 +178,17 @@ class ConvergenceDialog(Dialog):
             if running and view.lines:
                 words += "\n" + said(view.lines[-1])
         self.state.setText(words or ("" if view is not None else tr("No study of this structure yet.")))
+        if view is None and not problem:
+            self.session.dispatcher.run(estimating.estimate, self.spec(), done=self._costs, failed=self._failed, key="convergence")
         self._propose(result)
         self.draw()
+
+    def _costs(self, estimate: estimating.Estimate) -> None:
+        if self.job not in self.session.jobs.views:
+            self.state.setText("\n".join((tr("No study of this structure yet."), *estimate.lines[-2:])))
+
+    def _failed(self, error: BaseException) -> None:
+        self.state.setText(explained(error) if isinstance(error, QcadError) else tr("No estimate: {error}", error=error))
 
     def _propose(self, result: Any) -> None:
         ready = bool(self.study.proposed)

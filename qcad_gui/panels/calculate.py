@@ -126,6 +126,9 @@ class CalculatePanel(Panel):
         inside = QVBoxLayout(card)
         inside.addWidget(looks.label(tr("What it will take"), "heading", card))
         inside.addWidget(self.cost)
+        self.caution = looks.label("", "warning", card, wrap=True)
+        self.caution.hide()
+        inside.addWidget(self.caution)
         self.run = QPushButton(tr("Start"), self)
         looks.set_property(self.run, "primary", True)
         self.run.setToolTip(tr("Start the calculation; the window stays free"))
@@ -174,6 +177,9 @@ class CalculatePanel(Panel):
         for widget in (self._labels["model"], self._model):
             widget.setVisible(self.uses == "mlff")
         kept = {name: form.given() for name, form in self.forms.items() if not form.verdict()}
+        before = self._dft_form
+        electrons = kept.get(next((name for name, form in self.forms.items() if form is before), ""), {})  # what plane waves were told for another task
+        electrons = {name: value for name, value in electrons.items() if name in DFTParams.__dataclass_fields__}
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(0, 4, 8, 4)
@@ -196,6 +202,8 @@ class CalculatePanel(Panel):
                 self.forms[name] = form
                 if name in kept:
                     form.set_values(kept[name])
+                elif electrons and issubclass(cls, DFTParams):
+                    form.set_values(electrons)
         except (QcadError, ImportError) as error:
             column.addWidget(looks.label(explained(error), "bad", body, wrap=True))
         column.addStretch(1)
@@ -284,6 +292,7 @@ class CalculatePanel(Panel):
         self.run.setText(tr("Start (waits for {n} running)", n=running) if running else tr("Start"))
         set_icon(self.run, "")
         if problem:
+            self._warn("")
             looks.set_property(self.cost, "role", "muted" if structure is None else "bad")
             self.cost.setText(problem)
         else:
@@ -301,10 +310,16 @@ class CalculatePanel(Panel):
         self.session.dispatcher.run(estimating.estimate, spec, done=self._costs, failed=self._no_estimate, key="estimate")
 
     def _costs(self, estimate: estimating.Estimate) -> None:
-        looks.set_property(self.cost, "role", "warning" if estimate.warning else "")
-        self.cost.setText("\n".join([*estimate.lines, *([estimate.warning] if estimate.warning else [])]))
+        looks.set_property(self.cost, "role", "")
+        self.cost.setText("\n".join(estimate.lines))
+        self._warn(estimate.warning)
+
+    def _warn(self, text: str) -> None:
+        self.caution.setText(text)
+        self.caution.setVisible(bool(text))
 
     def _no_estimate(self, error: BaseException) -> None:
+        self._warn("")
         looks.set_property(self.cost, "role", "bad" if isinstance(error, QcadError) else "warning")
         self.cost.setText(explained(error) if isinstance(error, QcadError) else tr("No estimate: {error}", error=error))
 

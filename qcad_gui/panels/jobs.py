@@ -104,6 +104,9 @@ class JobsPanel(Panel):
         inside.setContentsMargins(0, 4, 0, 0)
         inside.addWidget(self.column, 0, Qt.AlignmentFlag.AlignLeft)
         inside.addWidget(self.plot, 1)
+        self.no_curve = looks.label("", "muted", graph, wrap=True)
+        self.no_curve.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        inside.addWidget(self.no_curve, 1)
         self.tabs.addTab(graph, tr("Curve"))
         self.tabs.addTab(self.words, tr("Log"))
         left = QWidget(self)
@@ -221,7 +224,13 @@ class JobsPanel(Panel):
 
     def _draw(self, *_: object) -> None:
         view, name = self.session.jobs.views.get(self.chosen), self.column.currentData()
-        if view is None or name is None or name not in view.columns:
+        there = view is not None and name in view.columns
+        waits = view is not None and view.status.active
+        self.no_curve.setText(tr("The curve begins with the first step.") if waits else tr("No step was made: there is no curve."))
+        for widget in (self.column, self.plot):
+            widget.setVisible(there)
+        self.no_curve.setVisible(not there)
+        if not there:
             self.curve.setData([], [])
             return
         values = view.columns[name]

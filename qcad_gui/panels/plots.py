@@ -7,6 +7,7 @@ from typing import Any
 
 import pyqtgraph
 from PySide6.QtCore import QSignalBlocker, Qt
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFileDialog, QHBoxLayout, QMenu, QPushButton, QSplitter, QVBoxLayout, QWidget
 
 from solvers.core.job import Result
@@ -20,6 +21,7 @@ from .base import Panel
 
 ZEROS = {"edge": mark("from the valence band edge"), "fermi": mark("from the Fermi energy"), "absolute": mark("absolute")}
 _WINDOW = (-14.0, 8.0)  # eV around the zero, shown at first
+_WIDE = 1200  # device-independent pixels; a panel where all buttons have room for words
 _MARGIN = 0.04  # of the range, above and below
 
 
@@ -106,6 +108,7 @@ class PlotsPanel(Panel):
 
     def _button(self, text: str, tip: str, icon: str, call: Any) -> QPushButton:
         button = QPushButton(text, self)
+        button.setAccessibleName(text)
         button.setToolTip(tip)
         button.setProperty("icon_name", icon)
         set_icon(button, icon)
@@ -208,7 +211,7 @@ class PlotsPanel(Panel):
         if self.density is None:
             return
         menu = self.parts.menu()
-        names = [name for name, _ in self.density.parts]
+        names = [name for name, _ in self.density.kinds]
         if [action.data() for action in menu.actions()] == names:
             return
         menu.clear()
@@ -297,6 +300,12 @@ class PlotsPanel(Panel):
 
     def _pointed(self, text: str) -> None:
         self.words.setText(text or tr("Move the mouse over the curves to read them; drag to shift, wheel to zoom."))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:  # noqa: N802 (Qt's name)
+        """In a narrow panel the buttons on the right keep their icons only, so that the choices on the left can be read."""
+        super().resizeEvent(event)
+        for button in (self.fit, self.save, self.csv, self.large):
+            button.setText(button.accessibleName() if self.width() >= _WIDE else "")
 
     def theme_changed(self) -> None:
         """Colours of plots and icons."""

@@ -11,13 +11,13 @@ from solvers.core.job import drain
 from solvers.core.params import from_dict
 from solvers.core.structure import Structure
 from solvers.core.units import HARTREE_EV
+from solvers.dft.band_cell import cell_for_bands
 from solvers.dft.calculation import Calculation
 from solvers.dft.masses import follow
 from solvers.dft.nonscf import FixedPotential
 from solvers.dft.parallel import Workers
 from solvers.dft.params import DFTParams
 from solvers.dft.plan import make_plan
-from solvers.dft.band_cell import cell_for_bands
 from solvers.testing import check_task
 
 

@@ -103,7 +103,7 @@ def test_bands_find_the_density_of_states_beside_them_and_share_the_axis(shown, 
     shown.zero.setCurrentIndex(shown.zero.findData("fermi"))
     assert view.zero == 5.4
     shown.parts.menu().actions()[0].setChecked(False)
-    assert view.hidden_parts == {"0 Si 3s"}
+    assert view.hidden_parts == {"Si 3s"}
     shown.export_csv(str(tmp_path / "out.csv"))
     shown.export_picture(str(tmp_path / "out.png"))
     calm(session)

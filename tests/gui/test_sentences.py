@@ -19,8 +19,9 @@ LANGUAGES = [code for code in translate.LANGUAGES if code != "en"]
 #: modules whose sentences for users all have a translation: what the cycle changes by itself, refusals of settings, structures, potentials, memory
 COVERED = (
     "dft/scf dft/preconditioners dft/calculation dft/plan dft/memory dft/settle dft/nonscf dft/surface dft/moments dft/smearing dft/box dft/params "
-    "dft/params_hubbard dft/tasks_scf dft/tasks_bands dft/band_cell dft/tasks_dos dft/tasks_converge dft/tasks_fields dft/tasks_surface dft/tasks_hubbard dft/terms/dipole "
-    "dft/terms/dispersion dft/response/task dft/pseudo/library dft/pseudo/files core/worker continuum/quality continuum/elastic_result phonons/task").split()
+    "dft/params_hubbard dft/tasks_scf dft/tasks_bands dft/band_cell dft/tasks_dos dft/tasks_converge dft/tasks_fields dft/tasks_surface dft/tasks_hubbard "
+    "dft/terms/dipole dft/terms/dispersion dft/response/task dft/pseudo/library dft/pseudo/files core/worker "
+    "continuum/quality continuum/elastic_result phonons/task").split()
 #: what is said to programmers, or holds nothing but values
 APART = re.compile(r"Task .* instead of a Result\.|This is an error in the task\.|\W*§[\W§]*")
 

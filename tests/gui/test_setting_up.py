@@ -238,3 +238,26 @@ def test_the_dialogs_serve_a_calculator_too(gallium, session, qtbot, calm):
     assert spec.task == "relax" and dict(spec.inputs["calculator"].params)["kpts"] == "3x3x3" and spec.inputs["calculator"].params["pseudos"] == "Ga=GTH-PBE-q3"
     calculate.calculator.setCurrentIndex(calculate.calculator.findData("emt"))
     assert not session.draft.ready
+
+
+def test_what_plane_waves_were_told_follows_to_the_next_task(gallium, session):
+    """Else a change of task would quietly go back to the Γ point alone."""
+    calculate = gallium.panels["calculate"]
+    calculate.forms["scf"].write({"kpts": "3x3x3", "cutoff": 333.0, "xc": "PBEsol"})
+    assert calculate.quality.currentData() == "", "own values"
+    gallium.prepare("bands")
+    params = calculate.spec().params
+    assert params["kpts"] == "3x3x3" and params["cutoff"] == 333.0 and params["xc"] == "PBEsol"
+    gallium.prepare("relax")
+    calculate.calculator.setCurrentIndex(calculate.calculator.findData("dft"))
+    assert calculate.spec().inputs["calculator"].params["kpts"] == "3x3x3"
+
+
+def test_the_estimate_counts_what_comes_after_the_cycle(silicon):
+    from qcad_gui import estimating
+    from solvers.core.job import JobSpec
+    own = {"cutoff": 150.0, "kpts": "4x4x4"}
+    lines = "\n".join(estimating.estimate(JobSpec("bands", {**own, "path": "GX", "path_spacing": 0.1}, {"structure": silicon})).lines)
+    assert "then bands at 13 k-points" in lines and "In all about" in lines
+    lines = "\n".join(estimating.estimate(JobSpec("converge", own, {"structure": silicon})).lines)
+    assert "Usually" in lines and "In all about" in lines
