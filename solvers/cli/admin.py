@@ -23,13 +23,14 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
         parser.add_argument("action", nargs="?", choices=("list", "allow", "forbid"), default="list")
         parser.add_argument("name", nargs="?", help="distribution to allow or forbid")
     elif verb in ("validate", "bench"):
-        parser.add_argument("area", nargs="?", help="dft, elastic, deck, md, mlff (default: all)")
+        parser.add_argument("area", nargs="?", help="dft, elastic, deck, md, mlff … (default: all)")
         parser.add_argument(
             "--full" if verb == "validate" else "--device",
             **({"action": "store_true", "help": "the long tier"} if verb == "validate" else {"choices": device.DEVICES, "default": "auto"}),
         )
+        example = '"Si diamond PBE"' if verb == "validate" else "si8, b3, start, threads"
+        parser.add_argument("--case", action="append", metavar="NAME", help=f"a case by its name, e.g. {example}; may be given again")
         if verb == "bench":
-            parser.add_argument("--case", action="append", metavar="NAME", help="a case by its short name, e.g. si8, b3, start, threads; may be given again")
             parser.add_argument("--pairs", type=int, help="interleaved rounds per case (3)")
     elif verb == "gui":
         parser.add_argument("file", nargs="?", help="project or structure to open")
@@ -107,8 +108,13 @@ def _doctor(args: argparse.Namespace) -> int:
 def _validate(args: argparse.Namespace) -> int:
     from .. import validate
 
-    rows = [row for area in ([args.area] if args.area else validate.areas()) for row in validate.run(area, full=args.full)]
-    print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else validate.table(rows))
+    if args.case and not args.area:
+        raise SetupError("--case needs an area.", hint="For example: qcad validate crystals --case \"Si diamond PBE\".")
+    rows = [row for area in ([args.area] if args.area else validate.whole()) for row in validate.run(area, full=args.full, only=args.case)]
+    if args.json:
+        print(json.dumps({"rows": [row.to_dict() for row in rows]}))
+    else:
+        print("\n\n".join(filter(None, (validate.summary(rows), validate.table(rows)))))
     return 0 if all(row.passed is not False for row in rows) else 1
 
 

@@ -6,15 +6,19 @@ values in `data/`, the programs we compare with in `peers/`. The test suite impo
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
+from collections.abc import Collection
 
-from solvers.core.errors import MissingError
+from solvers.core.errors import MissingError, SetupError
 
 from .report import Row, table
 
-__all__ = ["Row", "areas", "run", "table"]
+__all__ = ["Row", "areas", "run", "summary", "table", "whole"]
 
-_NOT_AREAS = {"report"}
+#: areas that run as parts of another one
+_PARTS = {"dft": ("upf", "potentials", "functionals", "orbital_terms", "slabs", "bands", "response", "crystals")}
+_NOT_AREAS = {"report", "summaries", "kills"}  # the kills belong to the area "damage"
 
 
 def areas() -> tuple[str, ...]:
@@ -22,8 +26,33 @@ def areas() -> tuple[str, ...]:
     return tuple(sorted(item.name for item in pkgutil.iter_modules(__path__) if not item.ispkg and item.name not in _NOT_AREAS))
 
 
-def run(area: str, full: bool = False) -> list[Row]:
-    """All rows of an area; full=False takes the quick cases only. Raises MissingError for an unknown area."""
+def whole() -> tuple[str, ...]:
+    """The areas that together run everything once: those that are no part of another one."""
+    parts = {part for found in _PARTS.values() for part in found}
+    return tuple(area for area in areas() if area not in parts)
+
+
+def run(area: str, full: bool = False, only: Collection[str] | None = None) -> list[Row]:
+    """All rows of an area and its parts; full=False takes the quick cases only, `only` the cases of these names, quick or not.
+
+    Raises MissingError for an unknown area or when no case has such a name, SetupError where an area's cases cannot be named.
+    """
     if area not in areas():
         raise MissingError(f"There is nothing to validate called {area!r}.", hint=f"Areas: {', '.join(areas())}.")
-    return list(importlib.import_module(f"{__name__}.{area}").run(full))
+    modules = [importlib.import_module(f"{__name__}.{part}") for part in (area, *_PARTS.get(area, ()))]
+    if only is None:
+        return [row for module in modules for row in module.run(full)]
+    named = [module for module in modules if "only" in inspect.signature(module.run).parameters]
+    if not named:
+        raise SetupError(f"The cases of {area!r} cannot be chosen by name.", hint="Leave the names out; those of dft, upf and crystals can.")
+    rows = [row for module in named for row in module.run(full, only=only)]
+    if not rows:
+        raise MissingError(f"No case of {area!r} that can run here is called {' or '.join(map(repr, only))}.",
+                           hint="The table without names says how they are called.")
+    return rows
+
+
+def summary(rows: Collection[Row]) -> str:
+    """One line per cell without symmetry among the rows, as text; empty where there is none."""
+    from . import summaries
+    return summaries.table(rows)

@@ -1,7 +1,10 @@
-"""Equations of state of cubic crystals beside ABINIT with the same psp8 potentials: energies at every volume, V0, B0; all-electron values printed beside."""
+"""Equations of state of cubic crystals beside ABINIT with the same psp8 potentials: energies at every volume, V0, B0; V0 and B0 of some beside Elk.
+
+Published all-electron values are printed beside. Energies are stored: `python -m solvers.validate.peers.store abinit:crystals`, `elk:crystals`.
+"""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import numpy as np
 
@@ -9,7 +12,7 @@ from solvers.core.units import EV_PER_ANGSTROM3_GPA, HARTREE_EV
 
 from .cases import crystals as cases
 from .cases.crystals import Crystal
-from .peers import abinit, store
+from .peers import abinit, elk, store
 from .report import Row, compare
 
 
@@ -39,7 +42,7 @@ def _ours(crystal: Crystal, strain: float, box: tuple[int, int, int]) -> float:
     return ours(crystal.case(strain), box, derivatives=False, tolerance=1e-9)["energy"]
 
 
-def rows_of(crystal: Crystal, live: bool) -> Iterator[Row]:
+def rows_of(crystal: Crystal, live: bool, elk_live: bool = False) -> Iterator[Row]:
     """All comparisons of a crystal."""
     volumes, mine, peers, worst, name = [], [], [], (0.0, 0.0, 0.0), ""
     n = len(crystal.symbols)
@@ -54,19 +57,37 @@ def rows_of(crystal: Crystal, live: bool) -> Iterator[Row]:
         if abs(energy - peer["energy"]) / n >= worst[0]:
             worst = (abs(energy - peer["energy"]) / n, energy / n, peer["energy"] / n)
     yield compare("crystals", crystal.name, "free energy (worst of 7 volumes)", worst[1], worst[2], cases.ENERGY, "Ha/atom", name)
-    fits = [birch_murnaghan(np.array(volumes), np.array(e) * HARTREE_EV) for e in (mine, peers)]
-    (v, b, b1), (pv, pb, pb1) = fits
-    yield compare("crystals", crystal.name, "V0", v, pv, cases.VOLUME * pv, "Å³", name)
-    yield compare("crystals", crystal.name, "B0", b * EV_PER_ANGSTROM3_GPA, pb * EV_PER_ANGSTROM3_GPA, cases.MODULUS * pb * EV_PER_ANGSTROM3_GPA, "GPa", name)
+    v, b = _fit(volumes, mine)
+    yield from _fit_rows(crystal, (v, b), _fit(volumes, peers), cases.VOLUME, cases.MODULUS, name)
+    if crystal.name in cases.BESIDE_ELK and (elk_live or all(store.known("elk", crystal.case(strain).name, "crystals") for strain in cases.STRAINS)):
+        curve = [elk.run(case) if elk_live else store.result("elk", case.name, "crystals") for case in map(crystal.case, cases.STRAINS)]
+        yield from _fit_rows(crystal, (v, b), _fit(volumes, [row["energy"] for row in curve]), cases.ALL_ELECTRON_VOLUME, cases.ALL_ELECTRON_MODULUS,
+                             f"{curve[0]['version']}, all electrons" + ("" if elk_live else " (stored)"))
     if crystal.all_electron is not None:
-        yield compare("crystals", crystal.name, "V0", v, crystal.all_electron[0], None, "Å³", "all-electron average")
-        yield compare("crystals", crystal.name, "B0", b * EV_PER_ANGSTROM3_GPA, crystal.all_electron[1], None, "GPa", "all-electron average")
+        yield from _fit_rows(crystal, (v, b), crystal.all_electron, None, None, "all-electron average")
 
 
-def run(full: bool = False) -> Iterator[Row]:
-    """Every crystal whose potentials are installed (Debian's abinit-data); the quick ones unless `full`. Stored ABINIT energies are taken where they exist."""
+def _fit(volumes: list[float], energies: list[float]) -> tuple[float, float]:
+    """V0 (Å³) and B0 (GPa) of energies in Ha."""
+    v, b, _ = birch_murnaghan(np.array(volumes), np.array(energies) * HARTREE_EV)
+    return v, b * EV_PER_ANGSTROM3_GPA
+
+
+def _fit_rows(crystal: Crystal, mine: tuple[float, float], theirs: tuple[float, float], volume: float | None, modulus: float | None,
+              name: str) -> Iterator[Row]:
+    """V0 and B0 beside a reference; lines relative to it, None = printed."""
+    for quantity, own, reference, line, unit in (("V0", mine[0], theirs[0], volume, "Å³"), ("B0", mine[1], theirs[1], modulus, "GPa")):
+        yield compare("crystals", crystal.name, quantity, own, reference, None if line is None else line * reference, unit, name,
+                      f"{100 * (own / reference - 1):+.4f} %")
+
+
+def run(full: bool = False, only: Collection[str] | None = None) -> Iterator[Row]:
+    """Every crystal whose potentials are installed (Debian's abinit-data); the quick ones unless `full`, those named in `only` whatever they are.
+
+    Stored energies of ABINIT and Elk are taken where they exist; with `full` Elk runs where it is installed.
+    """
     for crystal in cases.CRYSTALS:
-        if crystal.available and (crystal.quick or full):
+        if crystal.available and (crystal.quick or full if only is None else crystal.name in only):
             stored = all(store.known("abinit", crystal.case(strain).name, "crystals") for strain in cases.STRAINS)
             if stored or abinit.installed():
-                yield from rows_of(crystal, live=not stored)
+                yield from rows_of(crystal, live=not stored, elk_live=full and elk.installed())

@@ -1,7 +1,7 @@
 """Plane-wave engine beside ABINIT: energies, forces, stresses; and beside its own laws: symmetry, egg-box, finite differences."""
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from solvers.core.units import HARTREE_EV, HARTREE_PER_BOHR3_GPA
 
 from .cases import dft as cases
 from .cases.dft import Case
+from .cases.low_symmetry import MORE
 from .cases.magnets import FILE_CASES, MAGNETS
 from .peers import abinit, espresso, store
 from .report import Row, compare
@@ -127,14 +128,18 @@ def egg_box_rows(case: Case, shifts: int = 3, seed: int = 20261121) -> Iterator[
                       "x".join(map(str, reference["box"])))
 
 
-def run(full: bool = False) -> Iterator[Row]:
-    """Every comparison; full adds the large cases. ABINIT is run where it is installed, else its stored results are taken."""
+def run(full: bool = False, only: Collection[str] | None = None) -> Iterator[Row]:
+    """Every comparison; full adds the large cases, `only` takes those of these names. ABINIT is run where it is installed, else stored results are taken."""
     live = abinit.installed()
-    for case in (*cases.ENERGY_CASES, *cases.FORCE_CASES, *MAGNETS, *FILE_CASES):
-        if (case.quick or full) and all(Path(selector).is_file() for selector in case.pseudos.values() if "/" in selector):
+    for case in (*cases.ENERGY_CASES, *cases.FORCE_CASES, *MAGNETS, *FILE_CASES, *MORE):
+        wanted = case.quick or full if only is None else case.name in only
+        if wanted and all(Path(selector).is_file() for selector in case.pseudos.values() if "/" in selector):
             yield from peer_rows(case, live)
     for case in cases.ESPRESSO_CASES.values():
-        yield from espresso_rows(case, espresso.installed())
+        if only is None or case.name in only:
+            yield from espresso_rows(case, espresso.installed())
+    if only is not None:
+        return
     for case in cases.SYMMETRY_CASES:
         yield symmetry_row(case)
     for name in cases.EGG_BOX_CASES:

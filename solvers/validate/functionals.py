@@ -38,7 +38,7 @@ CASES = (
 )
 _SKEW = np.array([[6.0, 0.4, 0.2], [0.3, 7.0, -0.5], [0.1, 0.6, 6.5]])
 MOLECULE = Case("C, O and H in a skew cell", _SKEW, np.array([[0, 0, 0], [2.2, 0.1, 0.2], [-1, 1.7, 0.3]]) @ np.linalg.inv(_SKEW),
-                ("C", "O", "H"), 8.0, (1, 1, 1), smearing=("gaussian", 0.01), symmetry=False, forces=True)
+                ("C", "O", "H"), 8.0, (1, 1, 1), smearing=("gaussian", 0.01), symmetry=False, forces=True, shape="molecule")
 #: our kind of dispersion -> whether `pw.x` counts three bodies
 KINDS = {"d3bj": False, "d3bj-abc": True}
 

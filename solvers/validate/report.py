@@ -32,7 +32,16 @@ class Row:
 
 def compare(area: str, case: str, quantity: str, ours: float, reference: float, tolerance: float | None, unit: str, reference_name: str, note: str = "") -> Row:
     """A row whose difference is ours − reference."""
-    return Row(area, case, quantity, float(ours), float(reference), float(ours - reference), tolerance, unit, reference_name, note)
+    return Row(area, case, quantity, float(ours), float(reference), float(ours - reference), None if tolerance is None else float(tolerance), unit,
+               reference_name, note)
+
+
+def aligned(cells: list[list[str]]) -> list[str]:
+    """Lines of text from rows of words, columns aligned, the first row underlined."""
+    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
+    text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in cells]
+    text.insert(1, "-" * max(map(len, text)))
+    return text
 
 
 def table(rows: Iterable[Row]) -> str:
@@ -42,9 +51,7 @@ def table(rows: Iterable[Row]) -> str:
     cells += [[_verdict(row), row.case, row.quantity, f"{row.ours:.9g}", f"{row.reference:.9g}", f"{row.difference:+.2e}",
                "printed" if row.tolerance is None else f"{row.tolerance:.1e}", row.unit,
                row.reference_name + (f"; {row.note}" if row.note else "")] for row in rows]
-    widths = [max(len(line[column]) for line in cells) for column in range(len(cells[0]))]
-    text = ["  ".join(word.ljust(width) for word, width in zip(line, widths, strict=True)).rstrip() for line in cells]
-    text.insert(1, "-" * max(map(len, text)))
+    text = aligned(cells)
     failed = sum(not row.passed for row in rows)
     text.append(f"{len(rows)} comparisons, {failed} outside their tolerance" if failed else f"{len(rows)} comparisons, all within tolerance")
     return "\n".join(text)

@@ -21,7 +21,7 @@ ADDED = 5e-7
 _STORED = store.FOLDER / "slabs_espresso.json"
 _CELL = np.array([[8.3, 0, 0], [0.5, 8.5, 0], [0, 0, 24.0]])
 CASE = Case("HCl sheet", _CELL, np.array([[3.0, 3.2, 9.0], [4.2, 3.1, 11.1]]) @ np.linalg.inv(_CELL), ("Cl", "H"), 12.0, (1, 1, 1), box=(27, 27, 72),
-            forces=True, symmetry=False)
+            forces=True, symmetry=False, shape="slab")
 #: fraction of the cell over which `pw.x` lets its potential jump, around the middle of the vacuum
 _JUMP = 0.02
 

@@ -46,6 +46,14 @@ class Case:
     quick: bool = True
     note: str = ""
     moments: tuple[float, ...] | None = None  # starting moments in µB; None = not spin-polarised
+    shape: str = "crystal"  # or "molecule", "slab"
+
+    @property
+    def kind(self) -> str:
+        """What is calculated: insulator, metal, magnet, molecule, magnetic molecule, slab, magnetic slab. Insulators are what needs no smearing."""
+        if self.shape != "crystal":
+            return self.shape if self.moments is None else f"magnetic {self.shape}"
+        return "magnet" if self.moments is not None else "metal" if self.smearing else "insulator"
 
     @property
     def energy_tolerance(self) -> float:
@@ -126,7 +134,7 @@ FORCE_CASES = (
          ("Ti",) * 2, 25.0, (3, 3, 2), xc="LDA", pseudos={"Ti": "GTH-PADE-q4"}, smearing=("methfessel-paxton", 0.02), forces=True,
          note="d projectors, Methfessel-Paxton"),
     Case("H2O at Γ", np.diag([9.0, 10.0, 9.5]), np.array([[0.5, 0.5, 0.5], [0.66, 0.6, 0.5], [0.35, 0.61, 0.52]]), ("O", "H", "H"), 25.0, (1, 1, 1),
-         forces=True, note="real half sphere"),
+         forces=True, note="real half sphere", shape="molecule"),
     Case("BaO distorted", strained(fcc(5.54 * ANGSTROM), 0.01, 0.0, -0.01, 0.015, 0.0, 0.01), np.array([[0.01, 0.0, 0.0], [0.5, 0.51, 0.5]]), ("Ba", "O"),
          25.0, (2, 2, 2), forces=True, quick=False, note="f projectors, semicore"),
 )

@@ -26,7 +26,7 @@ MAGNETS = (
     Case("Cr2 antiferromagnetic", 1.09 * strained(_BCC2, 0.03, 0.02, 0.0, 0.01, 0.0, 0.01), np.array([[0.0, 0.0, 0.0], [0.51, 0.5, 0.49]]), ("Cr",) * 2, 24.0,
          (2, 2, 2), pseudos={"Cr": "GTH-PADE-q6"}, smearing=("gaussian", 0.02), forces=True, moments=(4.0, -4.0)),
     Case("O2 triplet at Γ", np.diag([10.0, 9.0, 8.0]), np.array([[0.5, 0.5, 0.5], [0.5, 0.52, 0.78]]), ("O",) * 2, 24.0, (1, 1, 1),
-         smearing=("gaussian", 0.005), forces=True, moments=(1.0, 1.0)),
+         smearing=("gaussian", 0.005), forces=True, moments=(1.0, 1.0), shape="molecule"),
     Case("NiO distorted", strained(4.17 * ANGSTROM * _SECOND_KIND, 0.01, 0.0, -0.01, 0.0, 0.01, 0.02),
          np.array([[0.0, 0.0, 0.0], [0.5, 0.51, 0.5], [0.26, 0.25, 0.25], [0.75, 0.75, 0.74]]), ("Ni", "Ni", "O", "O"), 30.0, (2, 2, 2),
          pseudos={"Ni": "GTH-PADE-q10"}, smearing=("gaussian", 0.01), forces=True, moments=(2.0, -2.0, 0.0, 0.0), quick=False),
@@ -53,5 +53,5 @@ FILE_CASES = (
     Case("ZnSe psp8", strained(fcc(5.74 * ANGSTROM), 0.01, 0.0, -0.01, 0.0, 0.01, 0.02), np.array([[0.0, 0.01, 0.0], [0.25, 0.25, 0.26]]), ("Zn", "Se"),
          26.0, (2, 2, 2), pseudos={"Zn": str(SETS["PBE"] / "Zn-sp.psp8"), "Se": str(SETS["PBE"] / "Se-d.psp8")}, forces=True, quick=False),
     Case("H2O psp8 at Γ", np.diag([9.0, 10.0, 9.5]), np.array([[0.5, 0.5, 0.5], [0.66, 0.6, 0.5], [0.35, 0.61, 0.52]]), ("O", "H", "H"), 25.0, (1, 1, 1),
-         pseudos={"O": _file("O", "PBE"), "H": _file("H", "PBE")}, forces=True),
+         pseudos={"O": _file("O", "PBE"), "H": _file("H", "PBE")}, forces=True, shape="molecule"),
 )

@@ -79,6 +79,19 @@ def input_text(case: Case, files: dict[str, str], *, threshold: float = 1e-9, li
     return "\n".join(rows) + "\n"
 
 
+def spin_lines(case: Case) -> str:
+    """Lines of &system for the starting moments of a case; empty without. Atoms of one element start alike here: the mean of their moments."""
+    if case.moments is None:
+        return ""
+    from solvers.dft.pseudo.library import entry
+    words = ["nspin = 2"]
+    for number, symbol in enumerate(dict.fromkeys(case.symbols), 1):
+        own = [moment for moment, other in zip(case.moments, case.symbols, strict=True) if other == symbol]
+        charge = entry(symbol, case.xc, case.pseudos.get(symbol, "gth")).charge
+        words.append(f"starting_magnetization({number}) = {max(-1.0, min(1.0, sum(own) / len(own) / charge)):.4f}")
+    return ", ".join(words)
+
+
 def run(case: Case, folder: Path | None = None, *, ranks: int = 1, threshold: float = 1e-9, lines: str = "",
         change: Callable[[str], str] | None = None) -> dict:
     """Results of `pw.x` for a case: energy (F, Ha), history of energies (Ha), forces (N, 3) Ha/bohr, stress (3, 3) GPa, box, wall seconds of the process.
@@ -122,7 +135,9 @@ def parse(text: str, n_atoms: int) -> dict:
     history = [float(value) / 2 for value in re.findall(r"^\s+total energy\s+=\s+([-+0-9.Ee]+) Ry", text, re.M)]
     box = re.search(r"FFT dimensions:\s*\(\s*(\d+),\s*(\d+),\s*(\d+)\)", text)
     forces = re.findall(r"^\s+atom\s+\d+ type\s+\d+\s+force =\s+([-+0-9.Ee]+)\s+([-+0-9.Ee]+)\s+([-+0-9.Ee]+)", text, re.M)[:n_atoms]
-    found = {"energy": float(final[1]) / 2, "history": history, "forces": np.array(forces, float) / 2, "box": tuple(map(int, box.groups())) if box else ()}
+    moments = re.findall(r"^\s+total magnetization\s+=\s+([-+0-9.Ee]+) Bohr mag/cell", text, re.M)
+    found = {"energy": float(final[1]) / 2, "history": history, "forces": np.array(forces, float) / 2, "box": tuple(map(int, box.groups())) if box else (),
+             "moment": float(moments[-1]) if moments else None}
     if pressure := re.search(r"total   stress.*\n((?:.*\n){3})", text):  # Ry/bohr³, positive in compression
         found["stress"] = -0.5 * HARTREE_PER_BOHR3_GPA * np.array([[float(word) for word in line.split()[:3]] for line in pressure[1].strip().splitlines()])
     return found

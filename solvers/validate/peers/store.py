@@ -1,7 +1,7 @@
 """Stored results of peers, so that the suite and `qcad validate` compare without any peer installed.
 
 ``python -m solvers.validate.peers.store abinit [CASE …]`` runs ABINIT on the cases (all that are missing when none is named) and updates the file;
-``… store abinit:crystals`` does so for the equations of state.
+``… store abinit:crystals`` and ``… store elk:crystals`` do so for the equations of state.
 """
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ import numpy as np
 
 from solvers.core.errors import MissingError
 
-from ..cases.crystals import CRYSTALS, STRAINS
+from ..cases.crystals import BESIDE_ELK, CRYSTALS, STRAINS
 from ..cases.dft import CASES, ESPRESSO_CASES
+from ..cases.low_symmetry import MORE
 from ..cases.magnets import FILE_CASES, MAGNETS
 
 _CRYSTALS = {case.name: case for crystal in CRYSTALS for case in map(crystal.case, STRAINS)}
-_MORE = {case.name: case for case in (*MAGNETS, *FILE_CASES)}
-_CASES = {("dft", "abinit"): {**CASES, **_MORE}, ("dft", "espresso"): ESPRESSO_CASES, ("crystals", "abinit"): _CRYSTALS}
+_ELK = {case.name: case for crystal in CRYSTALS if crystal.name in BESIDE_ELK for case in map(crystal.case, STRAINS)}
+_MORE = {case.name: case for case in (*MAGNETS, *FILE_CASES, *MORE)}
+_CASES = {("dft", "abinit"): {**CASES, **_MORE}, ("dft", "espresso"): ESPRESSO_CASES, ("crystals", "abinit"): _CRYSTALS,
+          ("crystals", "elk"): _ELK}
 FOLDER = Path(__file__).resolve().parents[1] / "data"
 
 
@@ -61,11 +64,11 @@ def update(peer: str, names: list[str], area: str = "dft") -> None:
     for name in names or [name for name in cases if not known(peer, name, area)]:
         row = {"version": program.version(), **program.run(cases[name])}
         if area == "crystals":  # only the curve is compared
-            row = {key: row[key] for key in ("version", "energy", "box")}
+            row = {key: row[key] for key in ("version", "energy", "box") if key in row}
         rows = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
         rows[name] = {key: value.tolist() if isinstance(value, np.ndarray) else value for key, value in row.items()}
         file.write_text(json.dumps({case: rows[case] for case in cases if case in rows}, indent=1) + "\n", encoding="utf-8")
-        print(f"{name}: {row['energy']:.10f} Ha, box {row['box']}", file=sys.stderr, flush=True)
+        print(f"{name}: {row['energy']:.10f} Ha, box {row.get('box')}", file=sys.stderr, flush=True)
     stored.cache_clear()
 
 

@@ -7,6 +7,7 @@ import pytest
 from solvers.validate import dft as area
 from solvers.validate import table
 from solvers.validate.cases import dft as cases
+from solvers.validate.cases.low_symmetry import MORE
 from solvers.validate.cases.magnets import FILE_CASES, MAGNETS
 from solvers.validate.peers import abinit, store
 
@@ -40,7 +41,7 @@ def test_stored_espresso(name):
 
 def test_the_stored_values_are_complete_and_say_where_they_come_from():
     results = store.stored("abinit")
-    assert set(cases.CASES) <= set(results) <= {*cases.CASES, *(case.name for case in (*MAGNETS, *FILE_CASES))}
+    assert set(cases.CASES) <= set(results) <= {*cases.CASES, *(case.name for case in (*MAGNETS, *FILE_CASES, *MORE))}
     for name, row in results.items():
         assert row["version"].startswith("ABINIT 9") and "ecut" in row["input"] and "ixc" in row["input"], name
         assert all(isinstance(n, int) for n in row["box"])
