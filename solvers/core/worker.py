@@ -26,28 +26,33 @@ from .jobfolder import Attempt, Checkpoint, EventLog, JobFolder
 from .sealed import is_full
 from .trajectory import TrajectoryWriter
 
-#: seconds between checkpoints: at least this, at most that; the share of the run time they may cost, and the share of it that lies between two
-CHECKPOINT_AT_LEAST, CHECKPOINT_AT_MOST, CHECKPOINT_SHARE, CHECKPOINT_SPACING = 5.0, 60.0, 0.02, 0.01
+#: seconds between checkpoints of quick steps: at least this, at most that; the share of the run time they may cost, and the share of it that lies between two
+CHECKPOINT_AT_LEAST, CHECKPOINT_AT_MOST, CHECKPOINT_SHARE, CHECKPOINT_SPACING = 1.0, 60.0, 0.02, 0.01
 
 
 @dataclass
 class Pace:
-    """Decides when a checkpoint is due: every five seconds at first, rarer as the run gets older or writing costs more than 2 %, but every minute at least."""
+    """Decides when a checkpoint is due. After every step that took fifty times as long as writing one, so that a kill costs no more than the step under way;
+    between quicker steps every second at first, rarer as the run gets older or writing costs more than 2 %, but every minute at least."""
 
     interval: float | None = None  # fixed by QCAD_CHECKPOINT_SECONDS; None = adaptive
     begun: float = field(default_factory=time.monotonic)
     last: float = field(default_factory=time.monotonic)
+    told: float = field(default_factory=time.monotonic)
     cost: float = 0.0
 
     def due(self) -> bool:
-        """Whether it is time."""
+        """Whether it is time; asked once after every step."""
         now = time.monotonic()
+        step, self.told = now - self.told, now
         wait = min(max(CHECKPOINT_AT_LEAST, self.cost / CHECKPOINT_SHARE, CHECKPOINT_SPACING * (now - self.begun)), CHECKPOINT_AT_MOST)
-        return now - self.last >= (wait if self.interval is None else self.interval)
+        slow = self.interval is None and 0.0 < self.cost <= CHECKPOINT_SHARE * step
+        return slow or now - self.last >= (wait if self.interval is None else self.interval)
 
     def done(self, cost: float) -> None:
         """A checkpoint that took `cost` seconds was written."""
         self.cost, self.last = cost, time.monotonic()
+        self.told = self.last
 
 
 class Worker:

@@ -73,8 +73,8 @@ def _batch_size(plan: Plan, device: str) -> int:
 class Calculation:
     """One geometry: `run()` yields SCF steps; afterwards energies, forces, stress are available. A previous calculation gives the start where it fits."""
 
-    def __init__(self, plan: Plan, workers: Workers | None = None, previous: Calculation | None = None, resume: dict[str, np.ndarray] | None = None,
-                 density: tuple[np.ndarray, tuple[int, int, int]] | None = None):
+    def __init__(self, plan: Plan, workers: Workers | None = None, previous: Calculation | tuple[Snapshot, ...] | None = None,
+                 resume: dict[str, np.ndarray] | None = None, density: tuple[np.ndarray, tuple[int, int, int]] | None = None):
         self.plan = plan
         self.workers = workers or Workers()
         self.problem = build(plan, self.workers)
@@ -83,31 +83,36 @@ class Calculation:
         self.history: tuple[Snapshot, ...] = ()
         self.state = self._start(previous, resume, density)
 
-    def _start(self, previous: Calculation | None, resume: dict[str, np.ndarray] | None, density: tuple[np.ndarray, tuple[int, int, int]] | None) -> SCFState:
+    def _start(self, previous: Calculation | tuple[Snapshot, ...] | None, resume: dict[str, np.ndarray] | None,
+               density: tuple[np.ndarray, tuple[int, int, int]] | None) -> SCFState:
         if resume is not None:
             return unpack(resume, self.problem)
         if density is not None:
             return SCFState(self._bonded(torch.from_numpy(np.array(density[0])), density[1]), trusted=True)
-        if previous is None or previous.ground is None or not previous.alike(self):
+        past = self.history = previous.snapshots_for(self) if isinstance(previous, Calculation) else previous or ()
+        if not past:
             return SCFState(self.superposed)
-        past = self.history = previous.snapshots()
         weights = weights_of(self.problem.model.fractional, self.plan.cell, past)
         state = SCFState(self._bonded(extrapolated_density(weights, past, self.problem.grid.shape), self.problem.grid.shape), trusted=True)
         moved = extrapolated_orbitals(weights, past, self.problem.basis)
         if moved is not None:
             state.orbitals = [orthonormalise(X) for X in moved]
-            state.occupations = previous.ground.occupations
+            state.occupations = past[0].occupations
             # what the orbitals make is near the answer and on the same branch: shells can be filled in several self-consistent ways
             state.unknowns = [term.output(state.orbitals, state.occupations) for term in self.problem.terms]
             state.accuracy = _CARRIED * self.problem.model.n_electrons
         return state
+
+    def snapshots_for(self, other: Calculation) -> tuple[Snapshot, ...]:
+        """What `other` starts from: nothing where this calculation has not run or is of other atoms."""
+        return self.snapshots() if self.ground is not None and self.alike(other) else ()
 
     def snapshots(self) -> tuple[Snapshot, ...]:
         """This geometry, solved, and those before it, newest first: what the next one starts from."""
         problem, ground = self.problem, self.ground
         holds = (ground.occupations > 1e-6 * problem.model.max_occupation).any(1).sum(-1).tolist()  # bands that hold electrons at some k-point, per spin
         own = Snapshot(problem.model.fractional, self.plan.cell, (ground.rho - self.superposed) * problem.grid.volume, problem.grid.shape, problem.basis,
-                       ground.orbitals, holds)
+                       ground.orbitals, holds, ground.occupations)
         return (own, *self.history)[:DEPTH]
 
     def _bonded(self, bonding: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:

@@ -1,7 +1,7 @@
 """`DFT`, the ASE calculator: the border where eV and Å become Hartree and bohr and back."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 from ase.calculators.calculator import Calculator, all_changes
 
 from ..core.device import apply_threads
+from ..core.device import resolve as resolve_device
 from ..core.errors import NotConvergedError
 from ..core.fields import GridField
 from ..core.params import to_dict
@@ -16,10 +17,14 @@ from ..core.structure import Structure
 from ..core.units import BOHR_ANGSTROM, HARTREE_EV, HARTREE_PER_BOHR3_EV_ANGSTROM3, HARTREE_PER_BOHR_EV_ANGSTROM
 from .calculation import Calculation
 from .checkpoint import load_density, save_density
+from .extrapolation import Snapshot, pack, unpack
 from .parallel import Workers
 from .params import DFTParams
 from .plan import Plan, make_plan
 from .scf import SCFStep
+
+#: bytes of orbitals that a checkpoint of dynamics or a relaxation keeps at most
+_MOST_MEMORY = 256 * 2**20
 
 
 class DFT(Calculator):
@@ -43,6 +48,7 @@ class DFT(Calculator):
         self.strict = strict
         self.sphere_cell: np.ndarray | None = None  # Å; set by `fixed_basis_for`
         self.calculation: Calculation | None = None
+        self._remembered: tuple[Snapshot, ...] = ()
         self._workers: Workers | None = None
 
     # ---- ASE ---------------------------------------------------------------------------------------------------------------
@@ -67,11 +73,12 @@ class DFT(Calculator):
 
     def _solve(self, structure: Structure) -> None:
         previous, self.calculation = self.calculation, None  # a refusal leaves none: ASE asks a second time as if the atoms had been solved
+        remembered, self._remembered = self._remembered, ()
         plan = self.plan(structure)
         if self._workers is None:
             self._workers = Workers(apply_threads())
-        start = load_density(self.params.checkpoint, plan) if previous is None and self.params.checkpoint else None
-        calculation = Calculation(plan, self._workers, previous, density=start)
+        start = load_density(self.params.checkpoint, plan) if previous is None and not remembered and self.params.checkpoint else None
+        calculation = Calculation(plan, self._workers, previous or remembered, density=start)
         for step in calculation.run():
             if self.watch is not None:
                 self.watch(step)
@@ -95,6 +102,21 @@ class DFT(Calculator):
     def todict(self, skip_default: bool = True) -> dict[str, Any]:
         """The keywords as plain values."""
         return to_dict(self.params)
+
+    # ---- what a checkpoint keeps -----------------------------------------------------------------------------------------------
+    def memory(self) -> dict[str, np.ndarray]:
+        """What the next geometry starts from, as plain arrays for `remember`: resumed with it, a relaxation or dynamics takes the very path it would have
+        taken. Empty before the first calculation and where it would be larger than 256 MiB: the next geometry then starts afresh, the same within tolerance."""
+        if self.calculation is None or self.calculation.ground is None:
+            return {}
+        past = self.calculation.snapshots()
+        size = sum(X.numel() * X.element_size() for snapshot in past for X in snapshot.orbitals)
+        return pack(past) if size <= _MOST_MEMORY else {}
+
+    def remember(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Start the next geometry, of the same atoms in the same order, from what `memory` returned."""
+        self._remembered = unpack(arrays, resolve_device(self.params.device))
+        self.calculation = None
 
     # ---- beyond ASE ----------------------------------------------------------------------------------------------------------
     def plan(self, atoms: Any) -> Plan:

@@ -8,13 +8,13 @@ atomic units.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from .basis import Basis
+from .basis import Basis, Sphere, numbered, regrouped
 from .eigen.algebra import matmul, overlap
 from .restart import transfer_density, transfer_orbitals
 
@@ -27,7 +27,7 @@ _LARGEST = 3.0
 @dataclass(frozen=True, eq=False)
 class Snapshot:
     """A solved geometry: fractional positions (N, 3), cell (rows), bonding density (S, …) coefficients times volume on `shape`, orbitals per block of `basis`,
-    of which the first `filled` (one number per spin) hold electrons: empty ones are not converged and not combined."""
+    of which the first `filled` (one number per spin) hold electrons: empty ones are not converged and not combined; occupations (S, K, bands)."""
 
     fractional: np.ndarray
     cell: np.ndarray
@@ -36,6 +36,7 @@ class Snapshot:
     basis: Basis
     orbitals: list[torch.Tensor]
     filled: list[int]
+    occupations: torch.Tensor
 
 
 def weights_of(new: np.ndarray, cell: np.ndarray, past: Sequence[Snapshot]) -> np.ndarray:
@@ -88,3 +89,32 @@ def aligned(X: torch.Tensor, Y: torch.Tensor) -> torch.Tensor:
     """U Y with the unitary U that makes rows Y (B, bands, storage) most like rows X: the polar factor of ⟨Y|X⟩."""
     left, _, right = torch.linalg.svd(overlap(Y, X).mT)
     return matmul((left @ right).to(Y.dtype), Y)
+
+
+def pack(past: Sequence[Snapshot]) -> dict[str, np.ndarray]:
+    """Snapshots, newest first, as plain arrays for `unpack`."""
+    arrays = {}
+    for i, snapshot in enumerate(past):
+        basis = snapshot.basis
+        own = {"fractional": snapshot.fractional, "cell": snapshot.cell, "bonding": snapshot.bonding.cpu().numpy(), "shape": np.array(snapshot.shape),
+               "filled": np.array(snapshot.filled), "occupations": snapshot.occupations.numpy(), "basis_cell": basis.cell, "cutoff": np.array(basis.cutoff),
+               "kpoints": basis.kpoints, "weights": basis.weights, "half": np.array(basis.half),
+               **{f"miller_{k}": sphere.miller for k, sphere in enumerate(basis.spheres)},
+               **{f"orbitals_{k}": X.cpu().numpy() for k, X in enumerate(snapshot.orbitals)}}
+        arrays |= {f"{i}.{name}": np.array(value, copy=True) for name, value in own.items()}
+    return arrays
+
+
+def unpack(arrays: Mapping[str, np.ndarray], device: str) -> tuple[Snapshot, ...]:
+    """The snapshots that `pack` stored, on `device`."""
+    past = []
+    while f"{len(past)}.fractional" in arrays:
+        prefix = f"{len(past)}."
+        own = {name.removeprefix(prefix): value for name, value in arrays.items() if name.startswith(prefix)}
+        shape, half = tuple(int(n) for n in own["shape"]), bool(own["half"])
+        spheres = [Sphere(k, miller, half) for k, miller in zip(own["kpoints"], numbered(own, "miller_"), strict=True)]
+        basis = Basis(own["basis_cell"], float(own["cutoff"]), own["kpoints"], own["weights"], shape, device=device, real_gamma=half, spheres=spheres)
+        past.append(Snapshot(own["fractional"], own["cell"], torch.from_numpy(own["bonding"]).to(device), shape, basis,
+                             regrouped(numbered(own, "orbitals_"), basis.batches * len(own["filled"])), own["filled"].tolist(),
+                             torch.from_numpy(own["occupations"])))
+    return tuple(past)

@@ -17,7 +17,7 @@ from solvers.core.structure import Structure, require_calculable
 from solvers.core.units import ACCELERATION
 
 from . import integrators
-from .evaluation import live_calculator
+from .evaluation import live_calculator, memory_of, remind
 from .params import MDParams
 from .statistics import Line
 
@@ -30,7 +30,7 @@ def run(params: MDParams, inputs: Mapping[str, Any], *, resume: State | None = N
     Step n is time step n; every `interval` steps one carries a frame (velocities in Å/fs as array "velocities"). The result holds means over
     the samples after `equilibration`, the drift of the conserved energy (total energy, for Langevin less the heat the thermostat gave) as the
     slope of a straight line, and the speed. Same seed, same trajectory; resumed, the same bits, provided the calculator's answer depends on
-    the positions alone. Raises NonFiniteError naming step and atom, after yielding the last good frame.
+    the positions alone or it has a `memory` to keep what else counts. Raises NonFiniteError naming step and atom, after yielding the last good frame.
     """
     structure = Structure.coerce(inputs["structure"])
     require_calculable(structure, periodic=bool(structure.pbc.all()))
@@ -79,6 +79,7 @@ class _Simulation:
         self.n, self.heat, self.sums = int(resume["n"]), float(resume["heat"]), np.array(resume["sums"])
         self.energy = Line.from_array(resume["line"])
         self.random.bit_generator.state = json.loads(bytes(np.asarray(resume["random"], np.uint8)).decode())
+        remind(getattr(self.potential, "calculator", None), resume)
 
     def _first_velocities(self) -> np.ndarray:
         own = own_velocities(self.structure)
@@ -165,7 +166,8 @@ class _Simulation:
                   "conserved_energy_ev": kinetic + self.forces.energy - self.heat, "temperature": integrators.temperature_of(kinetic, self.freedom),
                   "time_fs": self.n * self.params.timestep}
         state = self._state()
-        return Step("md", self.n, values, self._frame() if frame else None, lambda: state, progress=self.n / self.params.steps)
+        calculator = getattr(self.potential, "calculator", None)
+        return Step("md", self.n, values, self._frame() if frame else None, lambda: state | memory_of(calculator), progress=self.n / self.params.steps)
 
     def _frame(self):
         from ase.calculators.singlepoint import SinglePointCalculator

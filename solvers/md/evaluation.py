@@ -1,6 +1,7 @@
 """One evaluation of a calculator: forces and stress that belong to the free energy, checked, with the frame a `Step` shows."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,3 +66,15 @@ def frame_of(atoms, evaluation: Evaluation, velocities: np.ndarray | None = None
     stress = {} if evaluation.stress is None else {"stress": evaluation.stress[[0, 1, 2, 1, 0, 0], [0, 1, 2, 2, 2, 1]]}
     frame.calc = SinglePointCalculator(frame, energy=evaluation.energy, free_energy=evaluation.free_energy, forces=evaluation.forces, **stress)
     return frame
+
+
+def memory_of(calculator: Any) -> dict[str, np.ndarray]:
+    """What a calculator wants to find again after a resume, under names of its own; nothing for most calculators."""
+    return {f"calculator.{name}": value for name, value in calculator.memory().items()} if hasattr(calculator, "memory") else {}
+
+
+def remind(calculator: Any, state: Mapping[str, np.ndarray]) -> None:
+    """Give back to a calculator what `memory_of` put into a state."""
+    own = {name.removeprefix("calculator."): value for name, value in state.items() if name.startswith("calculator.")}
+    if own and hasattr(calculator, "remember"):
+        calculator.remember(own)

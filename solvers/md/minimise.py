@@ -13,7 +13,7 @@ from solvers.core.structure import Structure, require_calculable
 from solvers.core.units import EV_PER_ANGSTROM3_GPA
 
 from .coordinates import Coordinates
-from .evaluation import Evaluation, evaluate, frame_of, live_calculator
+from .evaluation import Evaluation, evaluate, frame_of, live_calculator, memory_of, remind
 from .optimisers import FIRE, LBFGS, Minimiser
 from .params import RelaxParams
 
@@ -157,7 +157,7 @@ class _Relaxation:
         if self.evaluation.magmom is not None:
             values["magmom"] = self.evaluation.magmom
         state = self._state()
-        return Step("relax", self.n, values, frame_of(self.atoms, self.evaluation), lambda: state, text)
+        return Step("relax", self.n, values, frame_of(self.atoms, self.evaluation), lambda: state | memory_of(self.calculator), text)
 
     def _state(self) -> State:
         own = {name: np.array(getattr(self, name)) for name in ("x", "basis_x", "n", "renewals", "fresh", "renewed", "shift", "done", "converged", "history")}
@@ -173,6 +173,7 @@ class _Relaxation:
         self.refused = bytes(np.asarray(state["refused"], np.uint8)).decode()
         self.basis_x = np.array(state["basis_x"])
         self.calculator = self._with_basis_of(self.coordinates.structure(self.basis_x))
+        remind(self.calculator, state)
         self.minimiser.restore({name.removeprefix("minimiser."): value for name, value in state.items() if name.startswith("minimiser.")})
 
     def result(self) -> Result:

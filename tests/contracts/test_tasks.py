@@ -45,6 +45,22 @@ def test_scf_resumes_bit_for_bit_and_stays_when_it_had_converged():
     assert sum("resumed" in law for law in done) == 3
 
 
+@pytest.mark.parametrize("name, params", [
+    ("relax", {"force_tolerance": 1e-3, "max_steps": 3}),
+    ("relax", {"force_tolerance": 1e-3, "max_steps": 3, "cell": "full", "pulay_limit": 1e3}),
+    ("md", {"steps": 4, "interval": 1, "temperature": 600}),
+])
+def test_plane_waves_carry_on_where_they_were(name, params):
+    """Density and orbitals start from the former geometries: without them in the checkpoint the way on differs by what self-consistency leaves open."""
+    atoms = bulk("Si")
+    atoms.rattle(0.05, seed=1)
+    task = tasks.get(name)
+    calculator = CalculatorSpec("dft", {"cutoff": 80, "kpts": "1x1x2", "xc": "LDA", "device": "cpu"})
+    inputs = {"structure": Structure.from_atoms(atoms), "calculator": calculator}
+    done = check_task(task.run, from_dict(task.params_class(), params), inputs, kills=2, last_tolerance=2e-3)
+    assert sum("resumed" in law for law in done) == 2
+
+
 def forgetful(params, inputs, *, resume=None):
     """Forgets half of its state."""
     x = 1.0 if resume is None else float(resume["x"])

@@ -316,3 +316,25 @@ def test_waiting_and_tailing_end_in_time(manager, spec):
     assert time.monotonic() - start < 5 and job.status.active
     with pytest.raises(MissingError, match="it has no result yet"):
         job.result()
+
+
+def test_slow_steps_are_kept_every_time_and_quick_ones_now_and_then(monkeypatch):
+    from solvers.core import worker
+    clock = [100.0]
+    monkeypatch.setattr(worker.time, "monotonic", lambda: clock[0])
+
+    def written(pace: worker.Pace, steps: int, step: float, cost: float) -> int:
+        count = 0
+        for _ in range(steps):
+            clock[0] += step
+            if pace.due():
+                clock[0] += cost
+                pace.done(cost)
+                count += 1
+        return count
+    assert written(worker.Pace(), 50, 2.0, 0.03) == 50  # a kill costs the step under way
+    assert written(worker.Pace(begun=clock[0] - 36000.0), 50, 2.0, 0.03) >= 49  # of an old run too
+    quick = written(worker.Pace(), 10000, 0.001, 0.01)
+    assert 5 <= quick <= 10
+    assert written(worker.Pace(), 100, 1.0, 1.0) <= 3  # writing takes at most 2 % of the time, or once a minute
+    assert written(worker.Pace(interval=0.0), 7, 0.001, 0.01) == 7
