@@ -81,7 +81,9 @@ class ConvergenceDialog(Dialog):
         self.plot.setMenuEnabled(False)
         self.plot.setLogMode(x=True, y=True)
         self.plot.setAccessibleName(tr("Error against cost"))
-        self.plot.getAxis("bottom").setTickDensity(0.4)
+        # pyqtgraph names 2 to 9 of every decade, which run into each other
+        marks = [(float(np.log10(factor * 10.0**power)), f"{factor * 10.0**power:g}") for power in range(-5, 7) for factor in (1, 2, 5)]
+        self.plot.getAxis("bottom").setTicks([marks, []])
         for side in ("left", "bottom"):
             self.plot.getAxis(side).enableAutoSIPrefix(False)
         self.legend = self.plot.addLegend(offset=(-8, 8))

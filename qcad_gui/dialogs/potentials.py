@@ -201,10 +201,11 @@ class PotentialsDialog(Dialog):
         choice = item.data(0, _ROW) if item is not None else None
         if choice is None:
             return
+        kind = tr(CUTOFF_KINDS.get(choice.cutoff_kind, choice.cutoff_kind))
         words = [
             f"{choice.symbol} {choice.name}: {said(choice.hint)}",
-            tr("Cutoff: {kind}. Relativity: {relativity}.", kind=tr(CUTOFF_KINDS.get(choice.cutoff_kind, choice.cutoff_kind)), relativity=choice.relativity),
-            tr("Source: {source}. Licence: {licence}.", source=choice.source, licence=choice.licence),
+            tr("Cutoff: {kind}. Relativity: {relativity}.", kind=kind, relativity=said(choice.relativity)),
+            tr("Source: {source}. Licence: {licence}.", source=choice.source, licence=said(choice.licence)),
         ]
         self.about.setText("\n".join(filter(None, words)))
 

@@ -210,7 +210,7 @@ class JobsPanel(Panel):
                 self.column.clear()
                 for name in names:
                     self.column.addItem(label_of(name) + (f" / {unit_of(name)}" if unit_of(name) else ""), name)
-                wanted = [kept, *_FIRST.get(view.task, ())] if view is not None else []
+                wanted = [kept, *_FIRST.get(view.task, _FIRST["scf"])] if view is not None else []
                 first = next((name for name in wanted if name in names), names[0] if names else None)
                 if first is not None:
                     self.column.setCurrentIndex(names.index(first))

@@ -62,7 +62,7 @@ class PlotsPanel(Panel):
         for widget in (self.fit, self.save, self.csv, self.large):
             row.addWidget(widget)
         self.view = SpectrumView(self)
-        self.view.setMinimumSize(200, 110)
+        self.view.setMinimumSize(330, 110)  # two plots with their axes
         self.heat_plot = pyqtgraph.PlotWidget(self)
         self.heat_plot.setMenuEnabled(False)
         self.heat_plot.setAccessibleName(tr("Thermal property"))
@@ -103,11 +103,12 @@ class PlotsPanel(Panel):
         box.setToolTip(f"{name}: {tip}")
         box.setAccessibleName(name)
         box.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        box.setMinimumWidth(60)  # else the row would keep the whole window from becoming narrow
         box.setMaximumWidth(260)
         return box
 
     def _button(self, text: str, tip: str, icon: str, call: Any) -> QPushButton:
-        button = QPushButton(text, self)
+        button = QPushButton(self)  # its words come with its room: resizeEvent
         button.setAccessibleName(text)
         button.setToolTip(tip)
         button.setProperty("icon_name", icon)
@@ -231,7 +232,7 @@ class PlotsPanel(Panel):
             with QSignalBlocker(self.fat):
                 self.fat.clear()
                 for name in names:
-                    self.fat.addItem(tr("highlight: {name}", name=name) if name else tr("highlight: nothing"), name)
+                    self.fat.addItem(name or tr("highlight: nothing"), name)
                 self.fat.setCurrentIndex(max(0, self.fat.findData(self.view.highlight)))
         self.view.highlight = str(self.fat.currentData() or "")
 

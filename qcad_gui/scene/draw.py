@@ -33,8 +33,8 @@ __all__ = ["Drawing", "Drawn", "vtk_array"]
 LABEL_LIMIT = 2000
 #: eV/Å; below this every force is rounding
 FORCE_NOISE = 1e-6
-#: µB; below this every moment is rounding
-MOMENT_NOISE = 1e-4
+#: µB; below this a moment is what a cycle has left of one that vanished
+MOMENT_NOISE = 1e-2
 _FACE_LIMIT = 20_000  # atoms; above, nobody sees which ones stand on a face
 #: what a picture off screen takes over
 _COPIED = ("structure", "selection", "forces", "velocities", "moments", "preview", "measurements",

@@ -10,7 +10,7 @@ from vtkmodules.vtkRenderingAnnotation import vtkScalarBarActor
 from .shapes import Colour
 from .styles import lookup_table
 
-_LINE = 20  # letters of a title that fit beside the right edge
+_LINE = 14  # letters of a title that fit beside the right edge of a narrow view
 
 
 class ColourBar:

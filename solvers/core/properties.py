@@ -40,6 +40,7 @@ _ROWS = (
     ("response_asymmetry", "1", (), "largest asymmetry of the screened response relative to its largest element"),
     ("absolute_magmom", "µ_B", (), "∫ |n↑ − n↓| over the cell: not zero in an antiferromagnet"),
     ("uncertainty", "eV/Å", ("N",), "one standard deviation of the force magnitude"),
+    ("energy_error", "eV", (), "estimated error of the energy of a cycle that goes on"),
     ("fermi_energy", "eV", (), "chemical potential; zero without the G = 0 α-term"),
     ("eigenvalues", "eV", ("S", "K", "B"), "Kohn–Sham eigenvalues"),
     ("occupations", "1", ("S", "K", "B"), "occupation of each state, 0 to 2/S"),
