@@ -130,7 +130,9 @@ class AndersonMixer:
         return self.split(x + step, before)
 
     def _prune(self, newest: float) -> None:
-        norms = [self.product(r, r) for r in self.residuals]
+        if not self.residuals:
+            return
+        norms = (torch.view_as_real(torch.stack(self.residuals)).square().sum(-1) * self.metric).sum(1).tolist()  # read from a GPU at once
         best = min([newest, *norms])
         keep = [i for i, norm in enumerate(norms) if norm <= _FORGET**2 * best]
         self.densities = [self.densities[i] for i in keep]

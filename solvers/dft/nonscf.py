@@ -28,8 +28,8 @@ from .symmetry import SpaceGroup
 _VISITS, _EXPANSIONS = 20, 10
 #: ΔE (Ha) in the error δ²/ΔE of an energy whose band lacks δ of its exchange
 _APART = 0.05
-#: bytes of projectors and orbitals that one chunk of k-points may hold
-_CHUNK_BYTES = 512 * 2**20
+#: bytes of projectors and orbitals that one chunk of k-points may hold, and its most k-points: a GPU takes them together
+_CHUNK = {"cpu": (512 * 2**20, 16), "cuda": (8 * 2**30, 256)}
 #: called in a worker thread with (problem, batch, spin, bands), returns arrays whose first axis runs over the k-points of the batch
 Measure = Callable[[Problem, Batch, int, Bands], Mapping[str, np.ndarray]]
 
@@ -49,7 +49,7 @@ class FixedPotential:
     @classmethod
     def of(cls, calculation: Calculation) -> FixedPotential:
         """The potential of the last step of a calculation that has run."""
-        return cls(calculation.plan, calculation.ground.rho_in, tuple(calculation.state.unknowns or ()),
+        return cls(calculation.plan, calculation.ground.rho_in, tuple(calculation.ground.unknowns_in),
                    np.array(calculation.ground.fermi_energies, float).reshape(-1) * np.ones(calculation.plan.n_spin), calculation.workers,
                    MeshExchange.of(calculation.problem, calculation.ground.orbitals, calculation.ground.occupations))
 
@@ -101,8 +101,10 @@ class FixedPotential:
     def chunks(self, n_kpoints: int, n_bands: int) -> Iterator[slice]:
         """Slices of k-points that fit into memory together; whole multiples of the number of threads where possible."""
         rows = self.plan.estimate()["n_plane_waves"] * 16 * (9 * (n_bands + 4) + 20 * len(self.plan.structure))
-        size = int(np.clip(_CHUNK_BYTES // max(rows, 1), 1, 16))
-        threads = self.workers.n_threads
+        device = machine.resolve(self.plan.params.device)
+        room, most = _CHUNK[device]
+        size = int(np.clip(room // max(rows, 1), 1, most))
+        threads = self.workers.on(device).n_threads
         size = max(size - size % threads, threads) if size >= threads else size
         return (slice(start, min(start + size, n_kpoints)) for start in range(0, n_kpoints, size))
 
@@ -123,7 +125,7 @@ class FixedPotential:
                 bands = converged_bands(problem, batch, spin, n_bands, tolerance, start)
                 own = {} if measure is None else dict(measure(problem, batch, spin, bands))
                 return {"eigenvalues": bands.eigenvalues[:, :n_bands].cpu().numpy(), **own}
-            parts = self.workers.map(one, problem.basis.batches)
+            parts = problem.workers.map(one, problem.basis.batches)
             found.append({name: np.concatenate([part[name] for part in parts]) for name in parts[0]})
         return {name: np.stack([part[name] for part in found]) for name in found[0]}
 

@@ -1,7 +1,7 @@
 """Threads of a calculation on the CPU: either whole k-points or the bands of one k-point are shared out.
 
 Numba kernels and torch release the interpreter lock, so plain threads do. Pool threads run torch single-threaded; the calling thread keeps torch's own
-setting for large matrix products. On CUDA everything runs in the calling thread.
+setting for large matrix products. On CUDA everything runs in the calling thread (`Workers.on`).
 """
 from __future__ import annotations
 
@@ -45,6 +45,10 @@ class Workers:
         return_large_blocks()
         self.n_threads = max(1, n_threads or machine.threads())
         self._pool = ThreadPoolExecutor(self.n_threads, "dft", _enter) if self.n_threads > 1 else None
+
+    def on(self, device: str) -> Workers:
+        """These threads for work on the CPU; one, the calling thread, for work on a GPU, where one queue keeps the device busy and threads only contend for it."""
+        return self if device == "cpu" or self.n_threads == 1 else Workers(1)
 
     def width(self) -> int:
         """Threads that `share` would use if called from this thread."""

@@ -45,12 +45,12 @@ class Problem:
         self.model = model
         self.basis = basis
         self.grid = basis.grid
-        self.workers = workers
+        self.workers = workers.on(basis.device)
         self.group = group if group is not None and len(group) > 1 else None
         self._tables = None if self.group is None else self.group.density_tables(basis.grid.shape, basis.device)
         self.positions = torch.from_numpy(model.positions).to(basis.device)
         self.blocks = [Block(spin, batch) for spin in range(model.n_spin) for batch in basis.batches]
-        self.hamiltonian = Hamiltonian(basis, list(model.species), torch.from_numpy(model.fractional), workers, local)
+        self.hamiltonian = Hamiltonian(basis, list(model.species), torch.from_numpy(model.fractional), self.workers, local)
         self.v_local = local_potential(self.grid, list(model.species), self.positions)
         self.core = core_density(self.grid, list(model.species), self.positions)
         self.ewald_energy, self.ewald_forces, self.ewald_stress = ewald(model.cell, model.positions, model.charges, device=basis.device)

@@ -38,17 +38,29 @@ def hermitian(M: torch.Tensor) -> torch.Tensor:
 def lowest(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     """Lowest n solutions of H u = e S u: (B, n) and rows C (B, n, size) such that new vectors are C @ V with H_ij = ⟨V_i|H V_j⟩.
 
-    Cholesky where it succeeds; where the basis is numerically dependent, that k-point alone is solved in the well-conditioned part of S.
+    Cholesky where it succeeds; where the basis is numerically dependent, those problems alone are solved in the well-conditioned part of S.
     """
     L, info = torch.linalg.cholesky_ex(S)
-    if bool((info == 0).all()):
-        A = torch.linalg.solve_triangular(L, H, upper=False)
-        A = torch.linalg.solve_triangular(L, A.mH, upper=False)
-        e, U = torch.linalg.eigh(hermitian(A))
-        U = torch.linalg.solve_triangular(L.mH, U[..., :n], upper=True)
-        return e[..., :n], U.mT
-    results = [_lowest_dependent(h, s, n) for h, s in zip(H, S, strict=True)]
-    return torch.stack([e for e, _ in results]), torch.stack([c for _, c in results])
+    failed = info != 0
+    if not bool(failed.any()):
+        return _by_cholesky(H, L, n)
+    if len(S) == 1:
+        e, C = _lowest_dependent(H[0], S[0], n)
+        return e[None], C[None]
+    place = torch.nonzero(failed).reshape(-1)
+    L[place] = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device)  # something to go on with
+    e, C = _by_cholesky(H, L, n)
+    solved = [_lowest_dependent(H[i], S[i], n) for i in place.tolist()]
+    e[place], C[place] = torch.stack([e for e, _ in solved]), torch.stack([c for _, c in solved])
+    return e, C
+
+
+def _by_cholesky(H: torch.Tensor, L: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+    A = torch.linalg.solve_triangular(L, H, upper=False)
+    A = torch.linalg.solve_triangular(L, A.mH, upper=False)
+    e, U = torch.linalg.eigh(hermitian(A))
+    U = torch.linalg.solve_triangular(L.mH, U[..., :n], upper=True)
+    return e[..., :n], U.mT
 
 
 def _lowest_dependent(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -172,8 +172,11 @@ def _workers() -> Workers:
 
 
 def usable(rho: torch.Tensor) -> bool:
-    """Whether `evaluate` is worth calling for these densities (S, N): many points, double precision, and on a GPU that Numba can drive."""
-    return rho.shape[1] >= WORTHWHILE and rho.dtype == torch.float64 and (rho.device.type == "cpu" or (rho.device.type == "cuda" and _cuda_works()))
+    """Whether `evaluate` is worth calling for these densities (S, N): double precision, and many points on the CPU or a GPU that Numba can drive, where one
+    launch takes the place of a hundred."""
+    if rho.dtype != torch.float64:
+        return False
+    return rho.shape[1] >= WORTHWHILE if rho.device.type == "cpu" else rho.device.type == "cuda" and _cuda_works()
 
 
 def evaluate(rho: torch.Tensor, sigma: torch.Tensor, family: tuple[float, float, float, float]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
