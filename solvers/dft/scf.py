@@ -73,7 +73,7 @@ class SCFStep:
 @dataclass(frozen=True)
 class GroundState:
     """Result of the cycle: densities (S, …) in and out of the last step, orbitals per block, eigenvalues and occupations (S, K, bands), Fermi energies (S,)
-    (two where the moment is fixed), −TS, flag and history (Ha).
+    (two where the moment is fixed), −TS, flag and history (Ha), the unknowns of the extra terms that went in.
     """
 
     rho_in: torch.Tensor
@@ -85,6 +85,7 @@ class GroundState:
     entropy_energy: float
     converged: bool
     state: SCFState
+    unknowns_in: list[torch.Tensor] = field(default_factory=list)
 
     @property
     def fermi_energy(self) -> float:
@@ -159,7 +160,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
             texts += _steady(state)
             precondition = preconditioners.operator(state.choice, mixer) if state.choice.kind != "LDOS" else partial(screen, mixer, levels())
             state.rho, state.unknowns = mixer.next(before, after, precondition, state.choice.damping(bool(mixer.residuals) or state.trusted))
-        ground = GroundState(before[0], after[0], [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state)
+        ground = GroundState(before[0], after[0], [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state, before[1])
         moment = float(after[0][1, 0, 0, 0].real) * basis.volume if model.n_spin == 2 else 0.0
         yield SCFStep(state.step, free, state.accuracy, ground.fermi_energy, "; ".join(texts), moment)
         if converged or state.step >= max_steps:
