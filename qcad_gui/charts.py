@@ -183,7 +183,7 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
             return
         pen = pyqtgraph.mkPen(theme.warning, width=1.2, style=Qt.PenStyle.DashLine)
         options = {"color": theme.warning, "position": 0.97 if flat else 0.03, "anchors": [(0, 0), (0, 0)] if flat else [(0, 1), (0, 1)]}
-        words = "E_F" if fermi is not None else None
+        words = tr("Fermi energy") if fermi is not None else None
         plot.addItem(pyqtgraph.InfiniteLine(self.shown(fermi or 0.0), angle=90 if flat else 0, pen=pen, label=words, labelOpts=options), ignoreBounds=True)
 
     def _draw_density(self, theme: Theme) -> None:
@@ -336,7 +336,7 @@ def draw_profile(plot: pyqtgraph.PlotWidget, profile: Profile) -> None:
     style_plot(plot, theme)
     plot.plot(profile.positions, profile.potential, pen=pyqtgraph.mkPen(theme.plot_lines[0], width=1.2))
     plot.plot(profile.positions, profile.smoothed, pen=pyqtgraph.mkPen(theme.plot_lines[1], width=2))
-    marks = [(profile.fermi, "E_F", theme.warning)] + [
+    marks = [(profile.fermi, tr("Fermi energy"), theme.warning)] + [
         (level, tr("vacuum, work function {work:.3f} eV", work=work), theme.good) for level, work in zip(profile.vacuum, profile.work, strict=False)
     ]
     for place, (level, words, colour) in enumerate(marks):

@@ -212,7 +212,16 @@ class CalculatePanel(Panel):
         if old is not None:
             old.deleteLater()
         self.area.setWidget(body)
+        for form in self.forms.values():
+            form.more.toggled.connect(self._fit)
+        self._fit()
         self._fill()
+
+    def _fit(self, *_: object) -> None:
+        """Never narrower than the forms: the scroll bar would lie on their units."""
+        body = self.area.widget()
+        body.layout().activate()
+        self.area.setMinimumWidth(body.minimumSizeHint().width() + self.area.verticalScrollBar().sizeHint().width())
 
     @property
     def _dft_form(self) -> ParamsForm | None:

@@ -60,6 +60,7 @@ class JobsPanel(Panel):
     def __init__(self, session: Session, parent: QWidget | None = None):
         super().__init__(session, parent)
         self.chosen = ""
+        self._chosen_once: set[str] = set()
         self.table = QTableWidget(0, len(_HEAD), self)
         self.table.setHorizontalHeaderLabels([tr(text) for text in _HEAD])
         self.table.setToolTip(tr("Calculations of this project, newest first"))
@@ -80,7 +81,8 @@ class JobsPanel(Panel):
         )
         self.resume = self._button(tr("Resume"), tr("Continue from the last checkpoint"), "run", lambda: session.attempt(session.jobs.resume, self.chosen))
         self.show_result = self._button(tr("Show"), tr("Show the structure, frames and result of this calculation"), "view", self._show_node)
-        self.folder = self._button(tr("Open folder"), tr("Open the folder that holds everything about this calculation"), "open", self._open_folder)
+        self.folder = self._button("", tr("Open the folder that holds everything about this calculation"), "open", self._open_folder)
+        self.folder.setAccessibleName(tr("Open folder"))
         self.column = QComboBox(self)
         self.column.setToolTip(tr("What the curve shows"))
         self.column.setAccessibleName(tr("Curve"))
@@ -131,6 +133,8 @@ class JobsPanel(Panel):
         self.splitter.setChildrenCollapsible(False)
         outer = QVBoxLayout(self)
         outer.addWidget(self.splitter)
+        for widget in (self.table, self.tabs, self.cancel, self.resume, self.show_result, self.folder):
+            widget.hide()  # until there is a job
         session.jobs.changed.connect(self.later)
         session.jobs.listed.connect(self.later)
         session.current_changed.connect(self._follow_tree)
@@ -147,6 +151,10 @@ class JobsPanel(Panel):
     def refresh(self) -> None:
         """Table, buttons and curve of the chosen job."""
         views = sorted(self.session.jobs.views.values(), key=lambda view: view.id, reverse=True)
+        fresh = [view.id for view in views if view.id in self.session.outcome.mine and view.id not in self._chosen_once]
+        if fresh:  # started here just now
+            self.chosen = fresh[0]
+            self._chosen_once |= set(fresh)
         if self.chosen not in self.session.jobs.views:
             self.chosen = views[0].id if views else ""
         with QSignalBlocker(self.table):
@@ -164,7 +172,8 @@ class JobsPanel(Panel):
 
     def _fill(self, row: int, view: JobView) -> None:
         status = view.status
-        progress = "" if status.progress is None else f"{100 * status.progress:.0f} %"
+        share = 1.0 if status.state == "finished" else status.progress
+        progress = "" if share is None else f"{100 * share:.0f} %"
         if not progress and status.step:
             progress = tr("step {n}", n=status.step)
         texts = (view.title, tr(STATES.get(view.state, view.state)), progress, duration(view.seconds))

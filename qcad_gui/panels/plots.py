@@ -94,6 +94,8 @@ class PlotsPanel(Panel):
         for box, call in ((self.zero, self._redraw), (self.unit, self._redraw), (self.quantity, self._draw_heat), (self.beside, self.later)):
             box.currentIndexChanged.connect(call)
         self.view.pointed.connect(self._pointed)
+        for widget in (self.splitter, self.words, self.zero, self.beside, self.fat, self.parts, self.unit, self.quantity):
+            widget.hide()  # until there is something to show; what is hidden asks for no room at the first start
         session.current_changed.connect(self.now)
         session.jobs.result_arrived.connect(self.later)
         session.nodes_changed.connect(self.later)

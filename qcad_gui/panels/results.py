@@ -83,6 +83,8 @@ class ResultsPanel(Panel):
         column.addWidget(self.empty, 1)
         column.addWidget(self.splitter, 1)
         column.addLayout(row)
+        for widget in (self.splitter, *self.buttons.values()):
+            widget.hide()  # until there is a result; what is hidden asks for no room at the first start
         session.current_changed.connect(self.now)
         session.jobs.result_arrived.connect(self.later)
         session.jobs.changed.connect(self.later)
