@@ -21,14 +21,18 @@ def save_density(path: str, calculation: Calculation) -> None:
     grid = calculation.problem.grid
     bonding = (calculation.ground.rho - calculation.superposed).cpu().numpy() * grid.volume
     target = Path(path).expanduser()
+    part: Path | None = None
     try:
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=target.name, suffix=".part", delete=False) as file:
+            part = Path(file.name)
             np.savez(file, numbers=calculation.plan.structure.numbers, potentials=_potentials(calculation.plan), xc=calculation.plan.params.xc,
                      moments=_moments(calculation.plan), shape=np.array(grid.shape), bonding=bonding)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(file.name, target)
+        os.replace(part, target)
     except OSError as error:
+        if part is not None:
+            part.unlink(missing_ok=True)
         raise StorageError(f"The density could not be written to {target}: {error.strerror or error}.",
                            hint="Choose another checkpoint path or free some space.") from error
 

@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from .problem import Problem
     from .scf import GroundState
 
-NO_UNKNOWNS = torch.zeros(0, dtype=torch.float64)
-
 
 @dataclass(frozen=True)
 class StaticTerm:
@@ -61,7 +59,7 @@ class Term:
 
     def start(self, rho: torch.Tensor) -> torch.Tensor:
         """The first unknowns, any real or complex tensor, for starting density coefficients rho (S, n1, n2, n3//2+1)."""
-        return NO_UNKNOWNS
+        return self._none()
 
     def update(self, unknowns: torch.Tensor, xc: XC) -> None:
         """Make the operator belong to `unknowns` and to the exchange-correlation fields `xc` of the input density."""
@@ -76,7 +74,10 @@ class Term:
     def output(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor) -> torch.Tensor:
         """The unknowns of orbitals (one tensor per `problem.blocks`) with occupations (S, K, bands), 0 to 2/S without k-point weights, symmetrised where
         `problem.group` is not None."""
-        return NO_UNKNOWNS
+        return self._none()
+
+    def _none(self) -> torch.Tensor:
+        return torch.zeros(0, dtype=torch.float64, device=self.problem.basis.device)
 
     def renew(self, orbitals: Sequence[torch.Tensor], occupations: torch.Tensor) -> float:
         """Rebuild an operator that follows the orbitals; returns the energy (Ha) by which the operator used so far was not yet self-consistent, 0 when there is

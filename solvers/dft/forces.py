@@ -10,6 +10,7 @@ import torch
 
 from .eigen.algebra import matmul
 from .energy import band_weights
+from .magnetisation import local_moments
 from .potential import XC
 from .problem import Problem
 from .projectors import atom_of_rows, projector_displacements
@@ -32,10 +33,16 @@ def core_forces(problem: Problem, xc: XC) -> torch.Tensor:
     return -_density_gradient(problem, xc.potential[0], forms)
 
 
-def residual_forces(problem: Problem, out: tuple, before: tuple) -> torch.Tensor:
-    """The correction for incomplete self-consistency (N, 3) from `problem.fields` of the output and of the input density; the magnetisation's is left out."""
+def residual_forces(problem: Problem, out: tuple, before: tuple, moments: np.ndarray | None = None) -> torch.Tensor:
+    """The correction for incomplete self-consistency (N, 3) from `problem.fields` of the output and of the input density. moments (N,): those that the atoms
+    take along, spread like their electrons."""
     difference = out[1] + out[2].potential[0] - before[1] - before[2].potential[0]
-    return -_density_gradient(problem, difference, atomic_forms(problem))
+    forms = atomic_forms(problem)
+    result = -_density_gradient(problem, difference, forms)
+    if moments is not None:
+        shares = torch.from_numpy(moments / problem.model.charges).to(result)
+        result -= shares[:, None] * _density_gradient(problem, out[2].potential[1] - before[2].potential[1], forms)
+    return result
 
 
 def _density_gradient(problem: Problem, field: torch.Tensor, forms: list[torch.Tensor | None]) -> torch.Tensor:
@@ -78,7 +85,8 @@ def forces(problem: Problem, ground: GroundState, *, correct: bool = True) -> np
     for term in problem.terms:
         total = total + term.forces(ground)
     if correct:
-        total = total + residual_forces(problem, out, problem.fields(ground.rho_in, unknowns))
+        moments = local_moments(problem, ground.rho) if problem.model.n_spin == 2 else None
+        total = total + residual_forces(problem, out, problem.fields(ground.rho_in, unknowns), moments)
     if problem.dipole is not None:
         total = total + torch.from_numpy(problem.dipole.forces(ground.rho[0])).to(total)
     total = total.cpu().numpy() + problem.ewald_forces + sum(term.forces for term in problem.static)

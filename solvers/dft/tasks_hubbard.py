@@ -87,6 +87,8 @@ class _Work:
         if resume is not None and "response_bare" in resume:
             self.bare, self.screened = np.array(resume["response_bare"]), np.array(resume["response_screened"])
         self.converged, self.n, self.number = True, 0 if resume is None else int(resume["response_step"]), 0
+        if resume is not None:
+            self.converged = bool(resume["response_converged"])
 
     def _subplan(self, site: Site) -> Plan:
         """The plan with the symmetry that is left when one site differs from the others."""
@@ -96,7 +98,7 @@ class _Work:
 
     def _pack(self) -> State:
         return {**pack(self.calculation.state), "response_bare": self.bare.copy(), "response_screened": self.screened.copy(), "response_step": np.array(self.n),
-                "response_class": np.array(self.number)}
+                "response_class": np.array(self.number), "response_converged": np.array(self.converged)}
 
     def respond(self, number: int) -> Iterator[Step]:
         """Steps of one class of sites."""

@@ -101,9 +101,10 @@ def stm(params: StmParams, inputs: Mapping[str, Any], *, resume: State | None = 
     kpoints, weights = group.irreducible(size, shift)
     width = max(_BLUR, params.smearing.width if params.smearing.kind != "none" else 0.0) / HARTREE_EV
     bias, fermi, per_state = params.bias / HARTREE_EV, base.fixed.fermi_energy, 2.0 / plan.n_spin
+    each = base.fixed.fermi_energies[:, None, None]  # two different ones where the moment is fixed: every spin counts from its own
 
     def window(levels: np.ndarray) -> np.ndarray:
-        return per_state * np.abs(occupation("fermi-dirac", (fermi + bias - levels) / width) - occupation("fermi-dirac", (fermi - levels) / width))
+        return per_state * np.abs(occupation("fermi-dirac", (each + bias - levels) / width) - occupation("fermi-dirac", (each - levels) / width))
     n_bands = base.n_filled + (4 if bias < 0 else max(4, base.n_filled // 2))
     while True:
         states = SelectedDensity(base, kpoints, weights, group, n_bands, params.band_tolerance / HARTREE_EV, window, resume)

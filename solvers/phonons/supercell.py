@@ -101,7 +101,8 @@ def frozen(source: Any, unit, supercell, matrix: np.ndarray, origin: np.ndarray)
     if hasattr(calculator, "frozen_for"):
         keywords = calculator.todict()
         chosen = calculator.resolve(unit)
-        keywords |= {"kpts": folded_mesh(chosen["kpts"], unit.cell.array, matrix), "cutoff": chosen["cutoff"], "grid": None}
+        keywords |= {"kpts": folded_mesh(chosen["kpts"], unit.cell.array, matrix), "cutoff": chosen["cutoff"], "grid": None,
+                     "checkpoint": None}  # a file that keeps the unit cell's density must not get a supercell's
         if keywords.get("magmoms") is not None:
             keywords["magmoms"] = [list(keywords["magmoms"])[i] for i in origin]
         cells = len(origin) / len(unit)

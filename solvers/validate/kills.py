@@ -1,6 +1,7 @@
 """Workers killed at random moments: every case runs as a job in a process of its own, gets SIGKILL, is resumed, and must end where a run that nobody
 disturbed ends, having repeated at most one step per kill. Part of `qcad validate damage`; the suite kills three times per kind.
 
+A checkpoint is kept after every step, which workers do by themselves where steps take long (`core/worker.py::Pace`; toy steps would be kept once a second).
 The moments are those of a fixed seed: a random step, and a random fraction of a typical step after it. What the processor makes of them is its own affair.
 """
 from __future__ import annotations
@@ -33,7 +34,7 @@ _GLANCE = 0.004  # s
 
 @dataclass(frozen=True)
 class Case:
-    """A job to be killed. kind: its task's; kills: how often in the full tier. checkpoints: after every step (True) or at the worker's own pace."""
+    """A job to be killed. kind: its task's; kills: how often in the full tier."""
 
     name: str
     kind: str
@@ -41,7 +42,6 @@ class Case:
     params: Mapping[str, Any] = field(default_factory=dict)
     calculator: CalculatorSpec | None = None
     kills: int = 5
-    every_step: bool = False
 
 
 def _dft(**keywords: Any) -> CalculatorSpec:
@@ -52,10 +52,10 @@ _OWN = {"device": "cpu", "xc": "LDA", "cutoff": 120.0, "kpts": "1x1x2"}
 _SPIN = {"kpts": "1x1x1", "xc": "PBE", "magmoms": [1.0, 1.0], "smearing": "fermi-dirac:0.2eV"}
 _DYNAMICS = {"steps": 12, "interval": 1, "temperature": 600.0}
 CASES = (
-    Case("scf", "scf", "Si2", {**_OWN, "kpts": "2x2x2"}, every_step=True),
-    Case("scf, spin", "scf", "H2", {**_OWN, **_SPIN}, every_step=True),
-    Case("scf, +U", "scf", "Si2", {**_OWN, "hubbard": "Si-3p=3.0"}, every_step=True),
-    Case("scf, HSE06", "scf", "Si2", {**_OWN, "cutoff": 100.0, "xc": "HSE06"}, every_step=True),
+    Case("scf", "scf", "Si2", {**_OWN, "kpts": "2x2x2"}),
+    Case("scf, spin", "scf", "H2", {**_OWN, **_SPIN}),
+    Case("scf, +U", "scf", "Si2", {**_OWN, "hubbard": "Si-3p=3.0"}),
+    Case("scf, HSE06", "scf", "Si2", {**_OWN, "cutoff": 100.0, "xc": "HSE06"}),
     Case("relax", "relax", "Si2", {"force_tolerance": 1e-3}, _dft()),
     Case("relax, spin", "relax", "H2", {"force_tolerance": 1e-2, "max_steps": 12}, _dft(**_SPIN)),
     Case("relax, +U", "relax", "Si2", {"force_tolerance": 1e-3}, _dft(hubbard="Si-3p=3.0")),
@@ -64,11 +64,11 @@ CASES = (
     Case("md, Langevin", "md", "Si2", {**_DYNAMICS, "ensemble": "nvt", "seed": 3, "friction_time": 20.0}, _dft()),
     Case("md, spin", "md", "H2", {**_DYNAMICS, "timestep": 0.3}, _dft(**_SPIN)),
     Case("md, PBE0", "md", "H2", {**_DYNAMICS, "timestep": 0.3}, _dft(kpts="1x1x1", xc="PBE0")),
-    Case("bands", "bands", "Si2", {**_OWN, "kpts": "2x2x2"}, kills=2, every_step=True),
-    Case("dos", "dos", "Si2", {**_OWN, "kpts": "2x2x2"}, kills=2, every_step=True),
+    Case("bands", "bands", "Si2", {**_OWN, "kpts": "2x2x2"}, kills=2),
+    Case("dos", "dos", "Si2", {**_OWN, "kpts": "2x2x2"}, kills=2),
     Case("converge", "converge", "Si2", {"device": "cpu", "xc": "LDA", "energy_error": 0.1, "force_error": 0.5, "pressure_error": 10.0, "max_rungs": 4,
                                          "vary_smearing": False}, kills=2),
-    Case("dielectric", "dielectric", "Si2", {**_OWN, "kpts": "2x2x2"}, kills=2, every_step=True),
+    Case("dielectric", "dielectric", "Si2", {**_OWN, "kpts": "2x2x2"}, kills=2),
     Case("phonons", "phonons", "Si2", {"supercell": "1x1x1"}, _dft(), kills=2),
 )
 #: what the suite kills
@@ -103,7 +103,7 @@ def strike(case: Case, kills: int, folder: Path, seed: int = SEED, per_job: int 
     """Run `case` once undisturbed, then in as many jobs as it takes to kill it `kills` times."""
     spec = JobSpec(case.kind, dict(case.params), {"structure": structure(case.atoms), **({"calculator": case.calculator} if case.calculator else {})},
                    title=case.name)
-    manager = JobManager(folder, threads=1, environment={"QCAD_CHECKPOINT_SECONDS": "0"} if case.every_step else None)
+    manager = JobManager(folder, threads=1, environment={"QCAD_CHECKPOINT_SECONDS": "0"})
     rng = np.random.default_rng([seed, *case.name.encode()])
     whole = manager.start(spec)
     _require_end(whole)

@@ -19,6 +19,7 @@ from ...core.errors import SetupError
 from ...core.job import Result, State, Step
 from ...core.structure import Structure
 from ...core.units import HARTREE_EV
+from ..basis import Batch, numbered, regrouped
 from ..calculation import Calculation
 from ..parallel import Workers
 from ..params import Smearing
@@ -52,11 +53,11 @@ def dielectric(params: DielectricParams, inputs: Mapping[str, Any], *, resume: S
                        text=step.text, progress=min(_SCF, 0.02 * step.n))
         ground = _Ground.of(calculation, n_filled)
     else:
-        ground = _Ground.unpack(resume, len(calculation.problem.blocks), calculation.problem.basis.device)
+        ground = _Ground.unpack(resume, [block.batch for block in calculation.problem.blocks], calculation.problem.basis.device)
     if not ground.converged or ground.gap <= 0.0:
         return _refused(plan, ground)
     response = FieldResponse(calculation.problem, ground.rho, ground.orbitals, ground.eigenvalues)
-    progress = response.start() if resume is None or "response.step" not in resume else _unpack(resume, calculation)
+    progress = response.start() if resume is None or "response.step" not in resume else _unpack(resume, response)
     steps = response.run(progress, params.response_tolerance, params.response_steps)
     while True:
         try:
@@ -73,6 +74,9 @@ def _plan(structure: Structure, params: DielectricParams) -> Plan:
     law = functional(params.xc)
     if law.exact_exchange is not None or law.needs_kinetic_energy:
         raise SetupError(f"The response to a field is not available with {params.xc}.", hint="Take a functional of density and gradient, like PBE or PBEsol.")
+    if params.hubbard is not None and params.hubbard.values:
+        raise SetupError("The response to a field is not available with DFT+U: the occupations of its shells would answer too.",
+                         hint="Leave hubbard out; finite displacements (phonons without nac) do work with it.")
     if params.charge:
         raise SetupError(f"A cell of charge {params.charge:g} e has no well-defined response to a homogeneous field.", hint="Use a neutral cell.")
     if params.dipole != "none":
@@ -113,10 +117,11 @@ class _Ground:
         return arrays
 
     @classmethod
-    def unpack(cls, arrays: State, n_blocks: int, device: str) -> _Ground:
-        """What `pack` stored."""
-        return cls(_tensor(arrays["ground.rho"], device), [_tensor(arrays[f"ground.orbitals_{i}"], device) for i in range(n_blocks)],
-                   [_tensor(arrays[f"ground.eigenvalues_{i}"], device) for i in range(n_blocks)], arrays["ground.numbers"],
+    def unpack(cls, arrays: State, batches: list[Batch], device: str) -> _Ground:
+        """What `pack` stored, for the batches of all blocks: other numbers of k-points may be taken together than when it was stored."""
+        points = iter([own for array in numbered(arrays, "ground.eigenvalues_") for own in array])
+        levels = [_tensor(np.stack([next(points) for _ in range(len(batch))]), device) for batch in batches]
+        return cls(_tensor(arrays["ground.rho"], device), regrouped(numbered(arrays, "ground.orbitals_"), batches), levels, arrays["ground.numbers"],
                    tuple(map(str, arrays["ground.warnings"])))
 
 
@@ -134,10 +139,10 @@ def _pack(state: FieldState) -> State:
     return {name: np.array(value, copy=True) for name, value in arrays.items()}
 
 
-def _unpack(arrays: State, calculation: Calculation) -> FieldState:
-    device, n_blocks = calculation.problem.basis.device, len(calculation.problem.blocks)
-    # an empty spin has none
-    responses = [_tensor(arrays[f"response.orbitals_{i}"], device) for i in range(n_blocks) if f"response.orbitals_{i}" in arrays]
+def _unpack(arrays: State, response: FieldResponse) -> FieldState:
+    device = response.problem.basis.device
+    stored = numbered(arrays, "response.orbitals_")  # an empty spin has none
+    responses = regrouped(stored, [block.batch for block in response.blocks]) if stored else None
     state = FieldState(_tensor(arrays["response.change"], device), int(arrays["response.step"]), float(arrays["response.residual"]), responses)
     if "response.inputs" in arrays:
         state.history = list(zip(_tensor(arrays["response.inputs"], device), _tensor(arrays["response.residuals"], device), strict=True))
