@@ -36,7 +36,7 @@ class SmearingEdit(QWidget):
         for name, text in KINDS.items():
             self.kind.addItem(tr(text), name)
         self.kind.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.kind.setMinimumContentsLength(5)
+        self.kind.setMinimumContentsLength(8)
         self.width_edit = QLineEdit(self)
         self.width_edit.setFixedWidth(52)
         row = QHBoxLayout(self)

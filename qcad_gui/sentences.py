@@ -37,7 +37,8 @@ _patterns: tuple[Pattern, ...] = ()
 def use(catalogue: Mapping[str, str]) -> None:
     """Speak by this catalogue; an empty one leaves every sentence as it is."""
     global _patterns
-    _patterns = tuple(sorted((_pattern(text, translation) for text, translation in catalogue.items()), key=lambda item: (-item.letters, -len(item.fits.pattern))))
+    made = (_pattern(text, translation) for text, translation in catalogue.items())
+    _patterns = tuple(sorted(made, key=lambda item: (-item.letters, -len(item.fits.pattern))))
     said.cache_clear()
 
 

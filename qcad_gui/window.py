@@ -286,7 +286,8 @@ class MainWindow(QMainWindow):
         for button in buttons.values():
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         for name in _LOSES_TEXT:
-            if self.toolbar.sizeHint().width() <= self.width():
+            self.toolbar.layout().invalidate()  # else the width of before answers until the next turn of the event loop, and all texts go
+            if self.toolbar.layout().sizeHint().width() <= self.width():
                 return
             buttons[name].setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
 

@@ -95,7 +95,7 @@ class DifferenceDialog(Dialog):
     def _check(self, *_: object) -> None:
         self.words.setText("")
         if len(self.sources) < 2:
-            self.show_problem(tr("Two calculations with densities are needed."))
+            self.show_problem(tr("Two calculations with densities are needed: compute “Energy and forces” of the whole and of its part."))
             return
         if any(item is None for item in self._chosen()):
             loading = any(self._fields(node) is None for node, _ in self.boxes)
