@@ -193,7 +193,9 @@ class SpectrumView(pyqtgraph.GraphicsLayoutWidget):
         self._filled(energies, density.total, signs, pyqtgraph.mkPen(theme.plot_text, width=1.4), theme.plot_text, 22, tr("total"))
         fat = density.share(self.highlight) if self.highlight else None
         if fat is not None:
-            self._filled(energies, fat, signs, pyqtgraph.mkPen(_fat_colour(theme, 0), width=2.2), _fat_colour(theme, 0), 110, self.highlight)
+            for spin, sign in enumerate(signs):  # each in the colour of its bands
+                colour, words = _fat_colour(theme, spin), self.highlight if len(signs) == 1 else f"{self.highlight}, {tr(SPINS[spin])}"
+                self._filled(energies, fat[spin : spin + 1], (sign,), pyqtgraph.mkPen(colour, width=2.2), colour, 110, words)
         for place, (name, curves) in enumerate(density.kinds):
             if name not in self.hidden_parts and fat is None:
                 colour = theme.plot_lines[place % len(theme.plot_lines)]
