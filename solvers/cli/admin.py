@@ -110,7 +110,11 @@ def _validate(args: argparse.Namespace) -> int:
 
     if args.case and not args.area:
         raise SetupError("--case needs an area.", hint="For example: qcad validate crystals --case \"Si diamond PBE\".")
-    rows = [row for area in ([args.area] if args.area else validate.whole()) for row in validate.run(area, full=args.full, only=args.case)]
+    def tell(row: validate.Row) -> None:
+        verdict = "--" if row.tolerance is None else "ok" if row.passed else "FAIL"
+        print(f"{verdict:4}  {row.case}: {row.quantity} {row.difference:+.2e} {row.unit}", file=sys.stderr, flush=True)
+
+    rows = [row for area in ([args.area] if args.area else validate.whole()) for row in validate.run(area, full=args.full, only=args.case, tell=tell)]
     if args.json:
         print(json.dumps({"rows": [row.to_dict() for row in rows]}))
     else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
 
 from solvers.core.errors import MissingError, SetupError
 
@@ -32,8 +32,9 @@ def whole() -> tuple[str, ...]:
     return tuple(area for area in areas() if area not in parts)
 
 
-def run(area: str, full: bool = False, only: Collection[str] | None = None) -> list[Row]:
-    """All rows of an area and its parts; full=False takes the quick cases only, `only` the cases of these names, quick or not.
+def run(area: str, full: bool = False, only: Collection[str] | None = None, tell: Callable[[Row], None] = lambda row: None) -> list[Row]:
+    """All rows of an area and its parts; full=False takes the quick cases only, `only` the cases of these names, quick or not; tell: called
+    with every row as it comes.
 
     Raises MissingError for an unknown area or when no case has such a name, SetupError where an area's cases cannot be named.
     """
@@ -41,15 +42,23 @@ def run(area: str, full: bool = False, only: Collection[str] | None = None) -> l
         raise MissingError(f"There is nothing to validate called {area!r}.", hint=f"Areas: {', '.join(areas())}.")
     modules = [importlib.import_module(f"{__name__}.{part}") for part in (area, *_PARTS.get(area, ()))]
     if only is None:
-        return [row for module in modules for row in module.run(full)]
+        return _told((row for module in modules for row in module.run(full)), tell)
     named = [module for module in modules if "only" in inspect.signature(module.run).parameters]
     if not named:
         raise SetupError(f"The cases of {area!r} cannot be chosen by name.", hint="Leave the names out; those of dft, upf and crystals can.")
-    rows = [row for module in named for row in module.run(full, only=only)]
+    rows = _told((row for module in named for row in module.run(full, only=only)), tell)
     if not rows:
         raise MissingError(f"No case of {area!r} that can run here is called {' or '.join(map(repr, only))}.",
                            hint="The table without names says how they are called.")
     return rows
+
+
+def _told(rows: Iterable[Row], tell: Callable[[Row], None]) -> list[Row]:
+    found = []
+    for row in rows:
+        tell(row)
+        found.append(row)
+    return found
 
 
 def summary(rows: Collection[Row]) -> str:

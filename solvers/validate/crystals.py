@@ -56,7 +56,11 @@ def rows_of(crystal: Crystal, live: bool, elk_live: bool = False) -> Iterator[Ro
         peers.append(peer["energy"])
         if abs(energy - peer["energy"]) / n >= worst[0]:
             worst = (abs(energy - peer["energy"]) / n, energy / n, peer["energy"] / n)
-    yield compare("crystals", crystal.name, "free energy (worst of 7 volumes)", worst[1], worst[2], cases.ENERGY, "Ha/atom", name)
+    smooth = all(_smooth(volumes, energies) for energies in (mine, peers))
+    yield compare("crystals", crystal.name, "free energy (worst of 7 volumes)", worst[1], worst[2], cases.ENERGY, "Ha/atom", name,
+                  "" if smooth else "no curve: the energies jump with the number of plane waves, the cutoff is too low for a volume")
+    if not smooth:
+        return
     v, b = _fit(volumes, mine)
     yield from _fit_rows(crystal, (v, b), _fit(volumes, peers), cases.VOLUME, cases.MODULUS, name)
     if crystal.name in cases.BESIDE_ELK and (elk_live or all(store.known("elk", crystal.case(strain).name, "crystals") for strain in cases.STRAINS)):
@@ -65,6 +69,18 @@ def rows_of(crystal: Crystal, live: bool, elk_live: bool = False) -> Iterator[Ro
                              f"{curve[0]['version']}, all electrons" + ("" if elk_live else " (stored)"))
     if crystal.all_electron is not None:
         yield from _fit_rows(crystal, (v, b), crystal.all_electron, None, None, "all-electron average")
+
+
+def _smooth(volumes: list[float], energies: list[float]) -> bool:
+    """Whether a cubic in V^(−2/3) with a minimum inside the volumes misses no energy by more than `cases.ROUGH` of their spread."""
+    x = np.array(volumes) ** (-2 / 3)
+    x = (x - x.mean()) / np.ptp(x)
+    rest = np.array(energies) - np.polynomial.Polynomial.fit(x, energies, 3)(x)
+    try:
+        birch_murnaghan(np.array(volumes), np.array(energies))
+    except ValueError:
+        return False
+    return bool(np.abs(rest).max() <= cases.ROUGH * np.ptp(energies))
 
 
 def _fit(volumes: list[float], energies: list[float]) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from .dft import Case
 VOLUME = 2e-4  # relative, |V0 − V0(ABINIT)|
 MODULUS = 5e-3  # relative
 ENERGY = 5e-7  # Ha/atom at every volume
+ROUGH = 0.1  # largest distance of an energy from the fitted curve, of the spread of the energies, with which a curve is one
 #: relative, beside an all-electron code with the same functional, mesh and smearing: what the potential file is worth as physics. Over the 960 crystals of
 #: Bosoni et al. the volumes of this table stand 0.14 % (median) and 0.43 % (90th percentile) from all-electron ones
 ALL_ELECTRON_VOLUME = 5e-3

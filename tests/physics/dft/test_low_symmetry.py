@@ -4,7 +4,7 @@ from __future__ import annotations
 import pytest
 
 from solvers.core.errors import MissingError, ReadError, SetupError
-from solvers.validate import areas, run, summaries, summary, table, upf, whole
+from solvers.validate import areas, crystals, run, summaries, summary, table, upf, whole
 from solvers.validate.cases import dft, low_symmetry, magnets
 from solvers.validate.cases import upf as upf_cases
 from solvers.validate.cases.crystals import BESIDE_ELK, CRYSTALS, STRAINS
@@ -48,6 +48,24 @@ def test_parts_run_once_and_cases_are_chosen_by_name():
         run("crystals", only=["Unobtainium"])
     with pytest.raises(SetupError, match="cannot be chosen by name"):
         run("elastic", only=["Si"])
+
+
+def test_rows_are_told_as_they_come(monkeypatch):
+    row, told = compare("upf", "X", "free energy", 1.0, 1.0, 1e-7, "Ha/atom", "P 1"), []
+
+    def rows(full, only=None):
+        yield row
+        assert told == [row]
+        yield row
+
+    monkeypatch.setattr(upf, "run", rows)
+    assert run("upf", tell=told.append) == told == [row, row]
+
+
+def test_a_curve_that_jumps_is_no_curve():
+    volumes = [10.0 * strain for strain in STRAINS]
+    smooth = [0.01 * (strain - 1.0) ** 2 for strain in STRAINS]
+    assert crystals._smooth(volumes, smooth) and not crystals._smooth(volumes, [*smooth[:-1], 0.0]) and not crystals._smooth(volumes, list(STRAINS))
 
 
 def test_spin_lines_of_pw():
