@@ -2,6 +2,7 @@
 
 The PBE of `pw.x` differs from libxc's by rounded PW92 constants (up to 2e-6 Ha/atom): energies are compared as differences to the crystal without the term.
 Where the term moves many electrons that difference too would feel them (1e-6 Ha/atom in TiC and Fe2 with PBE): these are LDA, whose digits agree.
+Antiferromagnetic oxides, LDA too, are compared as they are: without U they have another ground state.
 +U needs potentials with orbitals: both codes read the same UPF file, a GTH potential with Gaussian orbitals. Hybrids read the GTH table entry.
 `python -m solvers.validate.orbital_terms [NAME …]` runs `pw.x` on the named cases, on all without names, and stores what it says.
 """
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from .cases.dft import ANGSTROM, FORCE, MOMENT, Case, fcc, strained
+from .cases.magnets import SECOND_KIND
 from .dft import keywords, without_mean
 from .peers import espresso, store
 from .peers.upf_text import GaussianOrbital, upf_text
@@ -31,7 +33,10 @@ _STORED = store.FOLDER / "orbital_terms_espresso.json"
 ORBITALS = {"Si": (GaussianOrbital("3s", 0, 2.0, 1.1), GaussianOrbital("3p", 1, 2.0, 1.2)),
             "C": (GaussianOrbital("2s", 0, 2.0, 0.7), GaussianOrbital("2p", 1, 2.0, 0.75)),
             "Ti": (GaussianOrbital("4s", 0, 2.0, 1.7), GaussianOrbital("3d", 2, 2.0, 0.75)),
-            "Fe": (GaussianOrbital("4s", 0, 2.0, 1.6), GaussianOrbital("3d", 2, 6.0, 0.62))}
+            "O": (GaussianOrbital("2s", 0, 2.0, 0.65), GaussianOrbital("2p", 1, 4.0, 0.7)),
+            "Mn": (GaussianOrbital("4s", 0, 2.0, 1.7), GaussianOrbital("3d", 2, 5.0, 0.66)),
+            "Fe": (GaussianOrbital("4s", 0, 2.0, 1.6), GaussianOrbital("3d", 2, 6.0, 0.62)),
+            "Ni": (GaussianOrbital("4s", 0, 2.0, 1.5), GaussianOrbital("3d", 2, 8.0, 0.55))}
 
 #: as `pw.x` names them
 _FUNCTIONALS = {"PBE": "SLA PW PBX PBC", "LDA": "SLA PW NOGX NOGC"}
@@ -39,16 +44,23 @@ _FUNCTIONALS = {"PBE": "SLA PW PBX PBC", "LDA": "SLA PW NOGX NOGC"}
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A crystal and one term: further lines of `pw.x`'s &system and further keywords of ours, with the same lines for the crystal without the term."""
+    """A crystal and one term: further lines of `pw.x`'s &system and further keywords of ours, with the same lines for the crystal without the term; plain is
+    None where the energy itself is compared. kinds: the element whose atoms `pw.x` gets as kinds of their own, X1, X2, because their moments differ."""
 
     name: str
     case: Case
     system: str
     keywords: dict[str, Any]
-    plain: str = ""
+    plain: str | None = ""
     files: bool = False  # UPF files with model orbitals
     quick: bool = True
     selectors: dict[str, str] = field(default_factory=dict)
+    kinds: str = ""
+
+    @property
+    def runs(self) -> dict[str, bool]:
+        """Key of a calculation -> whether it has the term."""
+        return {"with": True} if self.plain is None else {"with": True, "without": False}
 
 
 _PLACES = np.array([[0.13, 0.12, 0.127], [-0.125, -0.125, -0.125]])
@@ -68,6 +80,22 @@ _LAYERS = Case("BN bilayer", np.array([[4.70, 0.0, 0.0], [-2.36, 4.09, 0.0], [0.
                forces=True, shape="slab")
 _MESH = "nqx1 = 2, nqx2 = 2, nqx3 = 2"
 _SPIN = "nspin = 2, starting_magnetization(1) = 0.3"
+
+
+def _oxide(metal: str, a: float, cutoff: float, moment: float) -> Case:
+    """A distorted rocksalt antiferromagnet of the second kind, a in Å."""
+    return Case(f"{metal}O antiferromagnetic", strained(a * ANGSTROM * SECOND_KIND, 0.01, 0.0, -0.01, 0.0, 0.01, 0.02),
+                np.array([[0.0, 0.0, 0.0], [0.5, 0.51, 0.5], [0.26, 0.25, 0.25], [0.75, 0.75, 0.74]]), (metal, metal, "O", "O"), cutoff, (2, 1, 1),
+                shift=(0.5, 0.5, 0.5), xc="LDA", smearing=("gaussian", 0.01), symmetry=False, box=(40, 40, 40), forces=True,
+                moments=(moment, -moment, 0.0, 0.0))
+
+
+def _antiferromagnet(case: Case, U: float, projection: str, start: float, potential: str) -> Pair:
+    metal = case.symbols[0]
+    lines = (f"nspin = 2, starting_magnetization(1) = {start}, starting_magnetization(2) = {-start}, lda_plus_u = .true., "
+             f"Hubbard_U(1) = {U}, Hubbard_U(2) = {U}, U_projection_type = '{projection}'")
+    return Pair(f"{case.name} {metal}-3d {projection}", case, lines, {"hubbard": f"{metal}-3d={U}", "hubbard_projection": projection}, None, True,
+                selectors={metal: potential}, kinds=metal)
 
 
 def _hybrid(name: str, xc: str, treatment: str, lines: str, **more: Any) -> Pair:
@@ -92,6 +120,8 @@ PAIRS = (
     _hubbard(_IRON, "Fe-3d", 2.2, "ortho-atomic", 1, _SPIN, selectors={"Fe": "GTH-PADE-q8"}, quick=False),
     _hubbard(_TITANIUM_CARBIDE, "Ti-3d", 3.0, "atomic", 1, selectors={"Ti": "GTH-PADE-q4"}),
     _hubbard(_TWO_IRON, "Fe-3d", 2.0, "atomic", 1, _SPIN, selectors={"Fe": "GTH-PADE-q8"}),
+    _antiferromagnet(_oxide("Mn", 4.445, 17.0, 5.0), 4.0, "ortho-atomic", 0.7, "GTH-PADE-q7"),
+    _antiferromagnet(_oxide("Ni", 4.17, 18.0, 2.0), 5.0, "atomic", 0.2, "GTH-PADE-q10"),
     _dispersion(_DIMER),
     _dispersion(_LAYERS),
     _hybrid("PBE0", "PBE0", "gygi-baldereschi", "input_dft = 'pbe0', exxdiv_treatment = 'gygi-baldereschi', x_gamma_extrapolation = .false."),
@@ -103,10 +133,12 @@ PAIRS = (
 
 
 def peer(pair: Pair, with_term: bool, folder: Path) -> dict[str, Any]:
-    """`pw.x` on a pair: energy (Ha), forces (N, 3) Ha/bohr, moment (µ_B)."""
+    """`pw.x` on a pair: energy (Ha), forces (N, 3) Ha/bohr, moment (µ_B), moments of the shells of the atoms of separate kinds."""
     names = _potentials(pair, folder)
     text = espresso.input_text(pair.case, names, threshold=1e-11)
     lines = pair.system if with_term else pair.plain
+    if pair.kinds:
+        text = _separated(text, pair.kinds)
     text = text.replace("/\n&electrons", (lines + "\n" if lines else "") + "/\n&electrons", 1)
     if pair.case.moments is not None:
         text = text.replace("mixing_beta = 0.7", "mixing_beta = 0.3")
@@ -115,7 +147,21 @@ def peer(pair: Pair, with_term: bool, folder: Path) -> dict[str, Any]:
     found = espresso.parse(output, len(pair.case.symbols))
     totals = [line.split("=")[1].split()[0] for line in output.splitlines() if "total magnetization" in line]
     energy = float(re.findall(r"^!+\s+total energy\s+=\s+(\S+) Ry", output, re.M)[-1]) / 2  # a hybrid prints one per renewal, after that of PBE
-    return {"energy": energy, "forces": found["forces"], "moment": float(totals[-1]) if totals else 0.0}
+    traces = re.findall(r"Tr\[ns\(na\)\] \(up, down, total\) =\s+(\S+)\s+(\S+)", output)[-pair.case.symbols.count(pair.kinds):] if pair.kinds else []
+    return {"energy": energy, "forces": found["forces"], "moment": float(totals[-1]) if totals else 0.0,
+            "shells": [round(float(up) - float(down), 5) for up, down in traces]}
+
+
+def _separated(text: str, symbol: str) -> str:
+    """An input of `pw.x` in which every atom of `symbol` is of a kind of its own with the same potential: Ni1, Ni2, …"""
+    rows = text.splitlines()
+    places = [i for i, row in enumerate(rows) if row.split()[:1] == [symbol]]  # the kind itself, then its atoms
+    kind, atoms = rows[places[0]].removeprefix(symbol), places[1:]
+    for number, i in enumerate(atoms, 1):
+        rows[i] = f"{symbol}{number}" + rows[i].removeprefix(symbol)
+    rows[places[0]] = "\n".join(f"{symbol}{number}{kind}" for number in range(1, len(atoms) + 1))
+    elements = int(re.search(r"ntyp = (\d+)", text)[1])
+    return "\n".join(rows).replace(f"ntyp = {elements}", f"ntyp = {elements - 1 + len(atoms)}", 1) + "\n"
 
 
 def _potentials(pair: Pair, folder: Path) -> dict[str, str]:
@@ -140,7 +186,8 @@ def ours(pair: Pair, with_term: bool, folder: Path) -> dict[str, Any]:
     calculator = DFT(**{**keywords(replace(pair.case, pseudos=pseudos)), "tolerance": 1e-9, **(pair.keywords if with_term else {})})
     calculator.calculate(pair.case.atoms(), ("energy",))
     calculation = calculator.calculation
-    return {"energy": calculation.energies.free, "forces": calculation.forces, "moment": calculation.total_moment}
+    shells = calculation.problem.terms[0].report(calculation.ground)["hubbard_moments"] if pair.kinds else []
+    return {"energy": calculation.energies.free, "forces": calculation.forces, "moment": calculation.total_moment, "shells": list(shells)}
 
 
 def rows_of(pair: Pair, live: bool) -> Iterator[Row]:
@@ -148,14 +195,16 @@ def rows_of(pair: Pair, live: bool) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         if live:
-            theirs, version = [peer(pair, flag, folder) for flag in (True, False)], espresso.version()
+            theirs, version = [peer(pair, flag, folder) for flag in pair.runs.values()], espresso.version()
         else:
             row = json.loads(_STORED.read_text(encoding="utf-8"))[pair.name]
-            theirs, version = [{**row[key], "forces": np.array(row[key]["forces"])} for key in ("with", "without")], row["version"] + " (stored)"
-        mine = [ours(pair, flag, folder) for flag in (True, False)]
+            theirs, version = [{**row[key], "forces": np.array(row[key]["forces"])} for key in pair.runs], row["version"] + " (stored)"
+        mine = [ours(pair, flag, folder) for flag in pair.runs.values()]
     n = len(pair.case.symbols)
-    added = [(with_it["energy"] - without["energy"]) / n for with_it, without in (mine, theirs)]
-    yield compare("orbital_terms", pair.name, "energy of the term", *added, TERM, "Ha/atom", version)
+    energies = [(found[0]["energy"] - (0.0 if pair.plain is None else found[1]["energy"])) / n for found in (mine, theirs)]
+    yield compare("orbital_terms", pair.name, "free energy" if pair.plain is None else "energy of the term", *energies, TERM, "Ha/atom", version)
+    for number, (a, b) in enumerate(zip(mine[0]["shells"], theirs[0].get("shells", ()), strict=True)):
+        yield compare("orbital_terms", pair.name, f"moment of the shell of atom {number}", a, b, MOMENT, "µB", version)
     if n > 1:
         a, b = without_mean(mine[0]["forces"]), without_mean(theirs[0]["forces"])
         worst = np.unravel_index(np.abs(a - b).argmax(), a.shape)
@@ -178,11 +227,11 @@ def update(names: list[str]) -> None:
         if names and pair.name not in names:
             continue
         with tempfile.TemporaryDirectory() as name:
-            found = {key: peer(pair, flag, Path(name)) for key, flag in (("with", True), ("without", False))}
+            found = {key: peer(pair, flag, Path(name)) for key, flag in pair.runs.items()}
         rows = json.loads(_STORED.read_text(encoding="utf-8")) if _STORED.is_file() else {}
         rows[pair.name] = {"version": espresso.version(), **{key: {**value, "forces": value["forces"].tolist()} for key, value in found.items()}}
         _STORED.write_text(json.dumps({one.name: rows[one.name] for one in PAIRS if one.name in rows}, indent=1) + "\n", encoding="utf-8")
-        print(f"{pair.name}: {found['with']['energy']:.9f} Ha, {found['without']['energy']:.9f} without", file=sys.stderr, flush=True)
+        print(f"{pair.name}:", *(f"{row['energy']:.9f} Ha {key}" for key, row in found.items()), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

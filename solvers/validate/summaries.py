@@ -9,7 +9,7 @@ from .cases.dft import Case
 from .report import Row, aligned
 
 #: column -> beginnings of the names of the quantities that it collects
-COLUMNS = {"energy": ("free energy", "energy"), "force": ("force", "change of force"), "stress": ("stress",), "moment": ("total moment",)}
+COLUMNS = {"energy": ("free energy", "energy"), "force": ("force", "change of force"), "stress": ("stress",), "moment": ("total moment", "moment of the shell")}
 _UNITS = {"energy": "Ha/atom", "force": "Ha/bohr", "stress": "GPa", "moment": "µB"}
 
 

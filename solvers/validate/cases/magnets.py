@@ -10,7 +10,7 @@ from .dft import ANGSTROM, Case, fcc, strained
 
 _BCC2 = 2.87 / BOHR_ANGSTROM * np.eye(3)
 #: rhombohedral cell of a rocksalt antiferromagnet of the second kind, in units of the cubic lattice constant
-_SECOND_KIND = np.array([[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]])
+SECOND_KIND = np.array([[1, 0.5, 0.5], [0.5, 1, 0.5], [0.5, 0.5, 1]])
 
 
 def _file(symbol: str, xc: str = "LDA") -> str:
@@ -27,7 +27,7 @@ MAGNETS = (
          (2, 2, 2), pseudos={"Cr": "GTH-PADE-q6"}, smearing=("gaussian", 0.02), forces=True, moments=(4.0, -4.0)),
     Case("O2 triplet at Γ", np.diag([10.0, 9.0, 8.0]), np.array([[0.5, 0.5, 0.5], [0.5, 0.52, 0.78]]), ("O",) * 2, 24.0, (1, 1, 1),
          smearing=("gaussian", 0.005), forces=True, moments=(1.0, 1.0), shape="molecule"),
-    Case("NiO distorted", strained(4.17 * ANGSTROM * _SECOND_KIND, 0.01, 0.0, -0.01, 0.0, 0.01, 0.02),
+    Case("NiO distorted", strained(4.17 * ANGSTROM * SECOND_KIND, 0.01, 0.0, -0.01, 0.0, 0.01, 0.02),
          np.array([[0.0, 0.0, 0.0], [0.5, 0.51, 0.5], [0.26, 0.25, 0.25], [0.75, 0.75, 0.74]]), ("Ni", "Ni", "O", "O"), 30.0, (2, 2, 2),
          pseudos={"Ni": "GTH-PADE-q10"}, smearing=("gaussian", 0.01), forces=True, moments=(2.0, -2.0, 0.0, 0.0), quick=False),
     Case("Fe2 distorted psp8 LDA", strained(_BCC2, 0.02, -0.01, 0.0, 0.01, 0.015, -0.02), np.array([[0.0, 0.01, 0.0], [0.52, 0.49, 0.5]]), ("Fe",) * 2, 24.0,
