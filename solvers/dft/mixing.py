@@ -42,6 +42,8 @@ class AndersonMixer:
         self.metric = self._weights(grid.coulomb)
         self.densities: list[torch.Tensor] = []
         self.residuals: list[torch.Tensor] = []
+        #: whether the last step was a plain one because the fitted one went uphill
+        self.uphill = False
 
     def _weights(self, kernel: torch.Tensor | float) -> torch.Tensor:
         return (torch.ones_like(self.grid.G2) * kernel * self.grid.pair_weights * (0.5 * self.grid.volume)).reshape(-1)[self.inside]
@@ -125,7 +127,8 @@ class AndersonMixer:
             n = len(self.inside)
             return self.damping * share * torch.cat([precondition(residual[:n]), residual[n:]])
         step = mixed - x + plain(rest)
-        if float((weights * (step.real * r.real + step.imag * r.imag)).sum()) < 0.0:
+        self.uphill = float((weights * (step.real * r.real + step.imag * r.imag)).sum()) < 0.0
+        if self.uphill:
             step = _DOWNHILL * plain(r)
         return self.split(x + step, before)
 

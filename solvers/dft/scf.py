@@ -28,6 +28,8 @@ _CATCH_UP = 4
 _SLACK = 3.0
 #: between two renewals of operators that follow the orbitals, the cycle converges to this share of the last renewal's energy
 _INNER_GOAL = 0.2
+#: later steps in which the preconditioner is chosen anew
+_LOOK_AGAIN = (4, 8)
 #: the step after which operators that follow the orbitals are built at the latest
 _LATEST_FIRST = 4
 #: what the first renewal is expected to be worth, Ha per electron: with _INNER_GOAL it says how far the cycle goes without such an operator
@@ -115,7 +117,8 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
     while True:
         state.step += 1
         texts = []
-        choosing = state.step <= 2 or (state.renewals == 1 and state.step == state.renewed_at + 1)  # the first renewal opens gaps
+        # a gap may open as d shells settle, and the first renewal opens gaps; a cycle that had to be calmed keeps what calmed it
+        choosing = state.step <= 2 or (state.step in _LOOK_AGAIN and mixer.damping == 1.0) or (state.renewals == 1 and state.step == state.renewed_at + 1)
         goal = max(tolerance, _INNER_GOAL * state.renewal)
         e_hartree, _, xc = problem.set_density(state.rho, state.unknowns)
         counted_twice = xc.energy - xc.integral - e_hartree + sum(term.double_counting() for term in problem.terms)
@@ -150,9 +153,9 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         # fresh in every step, so that a resumed cycle needs no copy of it; `bands`, because `state.orbitals` may have grown
         levels = partial(local_density_of_states, problem, [item.orbitals for item in bands], eigenvalues, fermi)
         if choosing:
-            held = (weights * occupations).sum((1, 2)).numpy()
+            held, former = (weights * occupations).sum((1, 2)).numpy(), state.choice.kind
             state.choice = preconditioners.choose(model, basis.volume, basis.weights, eigenvalues.numpy(), held, levels)
-            if state.step > 1:
+            if state.step == 2 or state.step > 2 and state.choice.kind != former:
                 texts.append(f"mixing: {state.choice.kind} ({state.choice.reason})")
         if state.renewals > 0 and state.renewed_at == state.step:
             state.rho, state.unknowns = after  # what the old operator answered must not enter the history of the new one
@@ -160,6 +163,8 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
             texts += _steady(state)
             precondition = preconditioners.operator(state.choice, mixer) if state.choice.kind != "LDOS" else partial(screen, mixer, levels())
             state.rho, state.unknowns = mixer.next(before, after, precondition, state.choice.damping(bool(mixer.residuals) or state.trusted))
+            if mixer.uphill:
+                texts.append("the mixing's fitted step would have raised the energy: a plain step was taken")
         ground = GroundState(before[0], after[0], [item.orbitals for item in bands], eigenvalues, occupations, fermi, entropy, converged, state, before[1])
         moment = float(after[0][1, 0, 0, 0].real) * basis.volume if model.n_spin == 2 else 0.0
         yield SCFStep(state.step, free, state.accuracy, ground.fermi_energy, "; ".join(texts), moment)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _ROOT_PI = math.sqrt(math.pi)
+#: share of a full band below which a band holds nothing
+_EMPTY = 1e-6
 
 
 def occupation(kind: str, x: np.ndarray) -> np.ndarray:
@@ -111,14 +114,28 @@ def occupy_spins(eigenvalues: Tensor, weights: Any, n_electrons: float, kind: st
 
 
 def missing_bands(eigenvalues: np.ndarray, fermi: float | np.ndarray, kind: str, width: float) -> int:
-    """How many bands (…, K, B) lack above the highest: 0 when its occupation and its entropy are below 1e-6 at every k-point, else a fifth, at least 4.
+    """How many bands (…, K, B) lack above the highest: 0 when its occupation and its entropy are below 1e-6 at every k-point.
 
-    fermi: Ha, one number or one per spin (S,)."""
+    Else as many as reach that energy where levels go on as dense as the upper half of those at hand, at least four and a fifth, at most as many again: metal
+    films hold many bands within a few widths, and bands added a few at a time each cost the cycle steps. fermi: Ha, one number or one per spin (S,)."""
     if kind == "none":
         return 0
     x = (np.reshape(fermi, (-1, 1)) - eigenvalues[..., -1]) / width
     share = np.maximum(np.abs(occupation(kind, x)), np.abs(entropy(kind, x)))
-    return max(4, eigenvalues.shape[-1] // 5) if share.max() > 1e-6 else 0
+    if share.max() <= _EMPTY:
+        return 0
+    bands = eigenvalues.shape[-1]
+    upper = max(1, bands // 2)
+    spacing = (eigenvalues[..., -1] - eigenvalues[..., -1 - upper]) / upper if bands > 1 else np.full(x.shape, np.inf)
+    lacking = np.maximum(_reach(kind) + x, 0.0) * width / np.maximum(spacing, 1e-6)
+    return int(min(max(4, bands // 5, math.ceil(lacking.max())), max(4, bands)))
+
+
+@cache
+def _reach(kind: str) -> float:
+    """Widths above the Fermi energy where occupation and entropy have fallen below `_EMPTY` for good."""
+    x = np.linspace(0.0, 30.0, 3001)
+    return float(x[np.maximum(np.abs(occupation(kind, -x)), np.abs(entropy(kind, -x))) > _EMPTY][-1])
 
 
 def to_zero(kind: str, free: float, entropy_energy: float) -> float:

@@ -17,8 +17,8 @@ _ROWS = 32
 
 
 def atoms_of(problem: Problem) -> list[RadialAtom]:
-    """Free pseudo-atoms, one per species."""
-    return [solve_atom(kind.pseudo) for kind in problem.model.species]
+    """Free pseudo-atoms in the problem's own waves, one per species."""
+    return [solve_atom(kind.pseudo, problem.basis.cutoff) for kind in problem.model.species]
 
 
 def atomic_forms(problem: Problem) -> list[torch.Tensor]:

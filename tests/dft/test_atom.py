@@ -64,6 +64,19 @@ def test_atoms_are_solved_once_and_tables_end_in_zero():
     assert not atom.density(far).any() and atom.density(far).shape == (1, 2)
 
 
+def test_an_atom_in_few_waves():
+    """What a basis with a low cutoff makes of a hard atom: the same charge in wider shells at higher levels; a sufficient cutoff changes nothing."""
+    pseudo = find("Fe", "LDA", "GTH-PADE-q8")
+    whole, few = solve_atom(pseudo), solve_atom(pseudo, 15.0)
+    assert solve_atom(pseudo, 1e4) is whole and few.converged
+    assert float(few.density(torch.zeros(1, dtype=torch.float64))[0]) == pytest.approx(8, abs=1e-10)
+    level = [next(orbital.energy for orbital in atom.orbitals if orbital.l == 2) for atom in (whole, few)]
+    assert level[1] > level[0] + 0.02
+    edge = torch.tensor([math.sqrt(2 * 15.0) + 0.5], dtype=torch.float64)
+    ends = [float(next(orbital for orbital in atom.orbitals if orbital.l == 2).radial(edge).abs()) for atom in (whole, few)]
+    assert ends[1] < 0.1 * ends[0]
+
+
 @pytest.mark.parametrize("l", range(4))
 def test_bessel_zeros(l):
     zeros = bessel_zeros(l, 40)

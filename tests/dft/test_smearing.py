@@ -108,9 +108,24 @@ def test_bands_are_missing_when_the_highest_still_counts(kind):
     """Negative occupations of Methfessel–Paxton count as much as positive ones: 2e-3 at x = −2."""
     values = np.array([[-0.5, 0.0, 0.02], [-0.5, 0.0, 0.5]])
     assert missing_bands(values, 0.0, kind, 0.01) == 4
-    assert missing_bands(np.repeat(values, 10, axis=1), 0.0, kind, 0.01) == 6  # a fifth of thirty
     assert missing_bands(values + [0, 0, 0.5], 0.0, kind, 0.01) == 0
     assert missing_bands(values, 0.0, "none", 0.0) == 0
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("spacing", [1e-3, 4e-3])
+def test_bands_that_are_missing_are_added_at_once(kind, spacing):
+    """In a ladder of levels the first answer suffices and is not larger than it must be, but a fifth of the bands, and at most doubles them."""
+    def ladder(count):
+        return np.arange(count)[None] * spacing
+    for fermi in (28 * spacing, 29 * spacing):
+        first = missing_bands(ladder(30), fermi, kind, 0.004)
+        assert 6 <= first <= 30
+        if first < 30:
+            assert missing_bands(ladder(30 + first), fermi, kind, 0.004) == 0
+        if 6 < first < 30:
+            assert missing_bands(ladder(29 + first), fermi, kind, 0.004) > 0
+    assert missing_bands(ladder(30), 29 * spacing, kind, 0.004) > 6 or spacing > 1e-3
 
 
 def test_tensors_in_tensors_out():
