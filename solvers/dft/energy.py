@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 
 import torch
 
-from .eigen.algebra import matmul
 from .problem import Problem
 from .scf import GroundState
 
@@ -44,6 +43,14 @@ def square(X: torch.Tensor) -> torch.Tensor:
     return X.real**2 + X.imag**2 if X.is_complex() else X**2
 
 
+def weighted_squares(X: torch.Tensor, weights: torch.Tensor, step: int = 16) -> torch.Tensor:
+    """Σ over the bands of weights (B, bands) |X|², (B, storage), `step` bands at a time."""
+    total = torch.zeros(X.shape[0], X.shape[2], dtype=torch.float64, device=X.device)
+    for first in range(0, X.shape[1], step):
+        total += (weights[:, first:first + step, None] * square(X[:, first:first + step])).sum(1)
+    return total
+
+
 def energies(problem: Problem, ground: GroundState) -> Energies:
     """Energy terms of the orbitals and of the density they make."""
     weights = band_weights(problem, ground)
@@ -51,9 +58,8 @@ def energies(problem: Problem, ground: GroundState) -> Energies:
     def orbital_terms(item: tuple) -> tuple[float, float]:
         block, X = item
         w = block.of(weights)
-        kinetic = (w[:, :, None] * square(X) * block.batch.stored_kinetic[:, None, :]).sum()
-        P = problem.hamiltonian.projectors_of(block.batch)
-        overlaps = square(matmul(X, P.mH)) * problem.hamiltonian.D
+        kinetic = (weighted_squares(X, w) * block.batch.stored_kinetic).sum()
+        overlaps = square(problem.hamiltonian.projectors.overlaps(block.batch, X)) * problem.hamiltonian.D
         return float(kinetic), float((w[:, :, None] * overlaps).sum())
     parts = problem.workers.map(orbital_terms, zip(problem.blocks, ground.orbitals, strict=True))
     unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]

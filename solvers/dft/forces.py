@@ -8,12 +8,11 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .eigen.algebra import matmul
 from .energy import band_weights
 from .magnetisation import local_moments
 from .potential import XC
 from .problem import Problem
-from .projectors import atom_of_rows, projector_displacements
+from .projectors import atom_of_rows
 from .scf import GroundState
 from .start import atomic_forms
 from .terms.core import core_form, has_core
@@ -63,13 +62,9 @@ def nonlocal_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
     def one(item: tuple) -> torch.Tensor:
         block, X = item
         batch, own = block.batch, block.of(weights)
-        P = problem.hamiltonian.projectors_of(batch)
         result = torch.zeros_like(problem.positions)
-        if not P.shape[1]:
-            return result
-        B = matmul(X, P.mH)
-        for axis, dP in projector_displacements(batch, P):
-            dB = matmul(X, dP.mH)
+        B, slopes = problem.hamiltonian.projectors.displaced_overlaps(batch, X)
+        for axis, dB in enumerate(slopes):
             product = B.real * dB.real + B.imag * dB.imag if B.is_complex() else B * dB
             per_row = -2.0 * problem.hamiltonian.D * (own[:, :, None] * product).sum((0, 1))
             result[:, axis].index_add_(0, rows, per_row)

@@ -4,12 +4,11 @@ from __future__ import annotations
 import torch
 
 from .basis import Basis, Batch
-from .eigen.algebra import matmul
 from .eigen.precondition import SCALE, preconditioned_residuals
 from .extra import ExtraTerm
 from .kernels.local import LocalOperator, make
 from .parallel import Workers
-from .projectors import Species, couplings, projectors
+from .projectors import Projectors, Species, couplings
 
 
 class Hamiltonian:
@@ -25,8 +24,7 @@ class Hamiltonian:
         self.workers = workers
         self.local = local or make(basis, workers)
         self.D = torch.from_numpy(couplings(species)).to(basis.device)
-        self.P = workers.map(lambda batch: projectors(batch, basis, species, self.fractional), basis.batches)
-        self._by_first = dict(zip((batch.first for batch in basis.batches), self.P, strict=True))
+        self.projectors = Projectors(basis, species, self.fractional, workers)
         self.extra: list[ExtraTerm] = []
         self.applications = 0
 
@@ -36,27 +34,32 @@ class Hamiltonian:
 
     def projectors_of(self, batch: Batch) -> torch.Tensor:
         """Projector rows of a batch (B, n_projectors, storage)."""
-        return self._by_first[batch.first]
+        return self.projectors.of(batch)
 
-    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor | None = None, spin: int = 0) -> torch.Tensor:
-        """H X for X (B, bands, storage) of one spin, contiguous; written to `out` where given."""
-        Y = torch.empty_like(X) if out is None else out
-        self.local.apply(batch, X, Y, spin)
-        P = self._by_first[batch.first]
-        if P.shape[1]:
-            overlaps = matmul(X, P.mH) * self.D
-            if len(batch) == 1:
-                Y[0].addmm_(overlaps[0], P[0])
-            else:
-                Y.baddbmm_(overlaps, P)
-        for term in self.extra:
-            term.add(batch, spin, X, Y)
-        self.applications += X.shape[0] * X.shape[1]
+    def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor | None = None, spin: int = 0, overlaps: torch.Tensor | None = None) -> torch.Tensor:
+        """H X for X (B, bands, storage) of one spin, contiguous; written to `out` where given. overlaps: ⟨β|X⟩ where they are at hand."""
+        Y = self.apply_local(batch, X, torch.empty_like(X) if out is None else out, spin)
+        if self.projectors.n_rows:
+            overlaps = (self.projectors.overlaps(batch, X) if overlaps is None else overlaps) * self.D
+            for columns, P in self.projectors.parts(batch):
+                if len(batch) == 1:
+                    Y[0, :, columns].addmm_(overlaps[0], P[0])
+                else:
+                    Y[..., columns].baddbmm_(overlaps, P)
         return Y
 
-    def residuals(self, batch: Batch, X: torch.Tensor, HX: torch.Tensor, e: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
+    def apply_local(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> torch.Tensor:
+        """H X without the projectors' part, written to `out`."""
+        self.local.apply(batch, X, out, spin)
+        for term in self.extra:
+            term.add(batch, spin, X, out)
+        self.applications += X.shape[0] * X.shape[1]
+        return out
+
+    def residuals(self, batch: Batch, X: torch.Tensor, HX: torch.Tensor, e: torch.Tensor, out: torch.Tensor | None = None,
+                  first: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
         """Preconditioned residuals (B, bands, storage) of Ritz pairs, in `out` (X itself is allowed) where given, and their norms (B, bands) before
-        preconditioning.
+        preconditioning. first: where X begins in orbital storage, when a single k-point's pairs are given piece by piece on the CPU.
         """
         W, norms = torch.empty_like(X) if out is None else out, torch.empty_like(e)
         if len(batch) > 1 or self.basis.device != "cpu":
@@ -65,6 +68,7 @@ class Hamiltonian:
             return W, norms
         from .kernels import residuals as kernel
         rows = [kernel.complex_rows(array[0].numpy()) for array in (X, HX, W)]
-        arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy(), SCALE, rows[2], norms[0].numpy())
+        start = first // 2 if batch.half else first
+        arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy()[start:start + rows[0].shape[1]], SCALE, rows[2], norms[0].numpy())
         self.workers.share(lambda first, step: kernel.preconditioned_residuals(*arguments, first, step), X.shape[1])
         return W, norms

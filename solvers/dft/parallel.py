@@ -32,6 +32,20 @@ def return_large_blocks() -> bool:
     return bool(mallopt(-3, _LARGE))  # M_MMAP_THRESHOLD
 
 
+@cache
+def _trim() -> Callable[[int], int] | None:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):
+        return None  # another C library
+
+
+def give_back() -> bool:
+    """Return what the C library keeps of freed smaller blocks to the system, before a large need; whether there was any. Takes about a millisecond."""
+    trim = _trim()
+    return trim is not None and bool(trim(0))
+
+
 def _enter() -> None:
     import torch
     torch.set_num_threads(1)
@@ -47,7 +61,7 @@ class Workers:
         self._pool = ThreadPoolExecutor(self.n_threads, "dft", _enter) if self.n_threads > 1 else None
 
     def on(self, device: str) -> Workers:
-        """These threads for work on the CPU; one, the calling thread, for work on a GPU, where one queue keeps the device busy and threads only contend for it."""
+        """These threads for work on the CPU; the calling thread alone for work on a GPU, where one queue keeps the device busy and threads contend for it."""
         return self if device == "cpu" or self.n_threads == 1 else Workers(1)
 
     def width(self) -> int:

@@ -122,6 +122,7 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         goal = max(tolerance, _INNER_GOAL * state.renewal)
         e_hartree, _, xc = problem.set_density(state.rho, state.unknowns)
         counted_twice = xc.energy - xc.integral - e_hartree + sum(term.double_counting() for term in problem.terms)
+        del xc, _  # gradients and potentials on the box, not needed beside the bands' memory
         bands = _solve_bands(problem, state, goal)
         state.orbitals = [item.orbitals for item in bands]
         eigenvalues = _table(problem, [item.eigenvalues for item in bands])

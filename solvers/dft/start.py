@@ -1,12 +1,14 @@
 """Where self-consistency begins: superposed atomic densities, atomic orbitals plus random plane waves. Hartree atomic units."""
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 
 from .atom import RadialAtom, solve_atom
 from .basis import Batch
-from .eigen.algebra import lowest, matmul, orthonormalise, overlap
+from .eigen.algebra import lowest, matmul, orthonormalise_, overlap
 from .kernels.phases import projector_rows
 from .problem import Problem
 from .pseudo.harmonics import solid_harmonics
@@ -43,16 +45,20 @@ def atomic_density(problem: Problem) -> torch.Tensor:
 
 
 def random_rows(batch: Batch, rows: int, seed: int) -> torch.Tensor:
-    """Random vectors with fewer high-energy components, in orbital storage (B, rows, storage); the same whatever the batching. Made a few rows at a time."""
-    stored, view = batch.blank(rows)
-    for i, sphere in enumerate(batch.spheres):
-        rng = np.random.default_rng([seed, batch.first + i])
-        damping = 1.0 / (1.0 + batch.kinetic[i, :len(sphere)].cpu() ** 2)
-        for first in range(0, rows, _ROWS):
-            count = min(_ROWS, rows - first)
-            values = torch.from_numpy(rng.normal(size=(2, count, len(sphere))))
-            view[i, first:first + count, :len(sphere)] = torch.complex(values[0], values[1]).mul_(damping).to(batch.device)
-    return batch.clean(stored)
+    """Random vectors with fewer high-energy components, in orbital storage (B, rows, storage); the same whatever the batching."""
+    return torch.cat(list(_random_pieces(batch, rows, seed)), 1)
+
+
+def _random_pieces(batch: Batch, rows: int, seed: int) -> Iterator[torch.Tensor]:
+    """`random_rows` a few rows at a time."""
+    generators = [np.random.default_rng([seed, batch.first + i]) for i in range(len(batch))]
+    damping = [1.0 / (1.0 + batch.kinetic[i, :len(sphere)].cpu() ** 2) for i, sphere in enumerate(batch.spheres)]
+    for first in range(0, rows, _ROWS):
+        stored, view = batch.blank(min(_ROWS, rows - first))
+        for i, sphere in enumerate(batch.spheres):
+            values = torch.from_numpy(generators[i].normal(size=(2, stored.shape[1], len(sphere))))
+            view[i, :, :len(sphere)] = torch.complex(values[0], values[1]).mul_(damping[i]).to(batch.device)
+        yield batch.clean(stored)
 
 
 def atomic_orbitals(problem: Problem, batch: Batch) -> torch.Tensor:
@@ -66,10 +72,10 @@ def atomic_orbitals(problem: Problem, batch: Batch) -> torch.Tensor:
     first = 0
     for (kind, atom), count in zip(kinds, counts, strict=True):
         if count:
-            forms = torch.cat([((-1j) ** shell.l * shell.radial(q))[:, None, :] * solid_harmonics(shell.l, direction).movedim(-1, 1)
-                               for shell in atom.orbitals], 1).contiguous()  # (B, rows, n_pw)
+            forms = torch.cat([shell.radial(q)[:, None, :] * solid_harmonics(shell.l, direction).movedim(-1, 1) for shell in atom.orbitals], 1).contiguous()
+            turns = torch.cat([torch.full((2 * shell.l + 1,), (-1j) ** shell.l, dtype=torch.complex128, device=q.device) for shell in atom.orbitals])
             for i, sphere in enumerate(batch.spheres):
-                projector_rows(fractional[kind.atoms], sphere.miller, sphere.k, forms[i], batch.half, view[i, first:first + count])
+                projector_rows(fractional[kind.atoms], sphere.miller, sphere.k, forms[i], batch.half, view[i, first:first + count], turns)
         first += count
     return stored.div_(torch.linalg.vector_norm(stored, dim=-1, keepdim=True))
 
@@ -85,24 +91,22 @@ def initial_pair(problem: Problem, batch: Batch, n_bands: int, spin: int = 0) ->
     A little noise keeps the start from having a symmetry the ground state lacks.
     """
     rows = atomic_orbitals(problem, batch)
-    noise = random_rows(batch, rows.shape[1], SEED)
-    rows += noise.mul_(0.02 / torch.linalg.vector_norm(noise, dim=-1, keepdim=True))
-    del noise
+    first = 0
+    for noise in _random_pieces(batch, rows.shape[1], SEED):
+        rows[:, first:first + noise.shape[1]] += noise.mul_(0.02 / torch.linalg.vector_norm(noise, dim=-1, keepdim=True))
+        first += noise.shape[1]
     if rows.shape[1] < n_bands:
         extra = random_rows(batch, n_bands - rows.shape[1], SEED + 1)
         rows = torch.cat([rows, extra / torch.linalg.vector_norm(extra, dim=-1, keepdim=True)], 1)
-    return rayleigh_ritz(problem, batch, orthonormalise(rows), n_bands, spin)
+    image = problem.hamiltonian.apply(batch, orthonormalise_(rows), spin=spin)
+    _, C = lowest(overlap(rows, image), overlap(rows, rows), n_bands)
+    C = C.to(rows.dtype)
+    X = matmul(C, rows)
+    del rows  # the largest array of a calculation's start
+    return X, matmul(C, image)
 
 
 def more_bands(batch: Batch, X: torch.Tensor, extra: int) -> torch.Tensor:
     """Orthonormal orbitals X (B, bands, storage) followed by `extra` random ones orthogonal to them."""
     fresh = random_rows(batch, extra, SEED + 2 + X.shape[1])
-    return orthonormalise(torch.cat([X, fresh / torch.linalg.vector_norm(fresh, dim=-1, keepdim=True)], 1))
-
-
-def rayleigh_ritz(problem: Problem, batch: Batch, rows: torch.Tensor, n_bands: int, spin: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
-    """The n_bands lowest Ritz vectors of one spin in the span of orthonormal `rows` (B, ≥ n_bands, storage), and their images."""
-    image = problem.hamiltonian.apply(batch, rows, spin=spin)
-    _, C = lowest(overlap(rows, image), overlap(rows, rows), n_bands)
-    C = C.to(rows.dtype)
-    return matmul(C, rows), matmul(C, image)
+    return orthonormalise_(torch.cat([X, fresh / torch.linalg.vector_norm(fresh, dim=-1, keepdim=True)], 1))

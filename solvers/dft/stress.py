@@ -7,12 +7,10 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .eigen.algebra import matmul
-from .energy import band_weights, square
+from .energy import band_weights, square, weighted_squares
 from .grid import FFTGrid
 from .potential import XC, hartree
 from .problem import Problem
-from .projectors import projector_strains
 from .scf import GroundState
 from .terms.core import core_form_slope, has_core
 from .terms.local import form_factor_slope
@@ -31,7 +29,7 @@ def kinetic_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
     total = torch.zeros(3, 3, dtype=torch.float64, device=problem.basis.device)
     for block, X in zip(problem.blocks, ground.orbitals, strict=True):
         batch = block.batch
-        density = (block.of(weights)[:, :, None] * square(X)).sum(1)
+        density = weighted_squares(X, block.of(weights))
         if batch.half:
             density = density.unflatten(-1, (-1, 2)).sum(-1)
         total -= torch.einsum("kg,kga,kgb->ab", density, batch.K, batch.K)
@@ -80,14 +78,10 @@ def nonlocal_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
         block, X = item
         batch = block.batch
         total = torch.zeros(3, 3, dtype=torch.float64, device=basis.device)
-        P = hamiltonian.projectors_of(batch)
-        if not P.shape[1]:
-            return total
-        B = matmul(X, P.mH)
+        B = hamiltonian.projectors.overlaps(batch, X)
         w = block.of(weights)[:, :, None] * hamiltonian.D
         total -= torch.eye(3, dtype=torch.float64, device=basis.device) * (w * square(B)).sum()
-        for a, b, dP in projector_strains(batch, basis, list(problem.model.species), hamiltonian.fractional):
-            dB = matmul(X, dP.mH)
+        for a, b, dB in hamiltonian.projectors.strained_overlaps(batch, X):
             product = B.real * dB.real + B.imag * dB.imag if B.is_complex() else B * dB
             value = 2.0 * (w * product).sum()
             total[a, b] += value

@@ -38,24 +38,63 @@ def test_davidson_finds_the_lowest_states(lab, options):
 
 
 @pytest.mark.parametrize("options", [{}, GAMMA])
-def test_a_small_subspace_is_collapsed_and_finds_the_same(lab, options, monkeypatch):
-    """What large blocks do: three blocks at most, whatever the number of expansions; one block of bands more than the subspace is never made."""
+@pytest.mark.parametrize("lean", [False, True])
+def test_a_small_subspace_is_collapsed_and_finds_the_same(lab, options, lean, monkeypatch):
+    """What large blocks do on a card and, lean, on the CPU: three blocks at most, whatever the number of expansions."""
     from solvers.dft.eigen import davidson as module
+    from solvers.dft.eigen import lean as other
     model = lab.model()
     problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
     problem.set_density(atomic_density(problem))
     batch = problem.basis.batches[0]
     X = initial_orbitals(problem, batch, 6)
     monkeypatch.setattr(module, "_ROOMY", 0)
+    monkeypatch.setattr(other, "_STRETCH", 64)
+    kind = module.LeanSubspace if lean else module.Subspace
+    if not lean:
+        monkeypatch.setattr(module, "LeanSubspace", lambda *given: module.Subspace(*given, 3))
     collapses = []
-    collapse = module._Subspace.collapse
-    monkeypatch.setattr(module._Subspace, "collapse", lambda self, C: collapses.append(self.V.shape[1]) or collapse(self, C))
+    collapse = kind.collapse
+    monkeypatch.setattr(kind, "collapse", lambda self, C: collapses.append(len(self.V) if lean else self.V.shape[1]) or collapse(self, C))
     for _ in range(5):
         bands = davidson(problem.hamiltonian, batch, X, expansions=6, tolerance=1e-9)
         X = bands.orbitals
-    assert collapses and set(collapses) == {18}
+    assert collapses and set(collapses) == {3 if lean else 18}
     assert torch.allclose(bands.eigenvalues[0, :5], dense(problem, batch)[:5], rtol=0, atol=1e-10)
     assert torch.allclose(X[0] @ X[0].mH, torch.eye(6, dtype=X.dtype), atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, GAMMA])
+@pytest.mark.parametrize("expansions", [1, 2, 4])
+def test_the_lean_subspace_takes_the_same_steps(lab, options, expansions, monkeypatch):
+    """Same eigenvalues, residuals and applications; the caller's orbitals are left alone, and no more blocks are made than promised."""
+    from solvers.dft import projectors
+    from solvers.dft.eigen import davidson as module
+    from solvers.dft.eigen import lean
+    model = lab.model()
+    monkeypatch.setattr(projectors, "KEPT", 0)
+    monkeypatch.setattr(projectors, "_PART", 1)
+    monkeypatch.setattr(projectors, "_SHORTEST", 50)
+    monkeypatch.setattr(lean, "_STRETCH", 64)
+    problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
+    problem.set_density(atomic_density(problem))
+    batch, H = problem.basis.batches[0], problem.hamiltonian
+    assert len(list(H.projectors.parts(batch))) > 1
+    X = initial_orbitals(problem, batch, 6)
+    before = X.clone()
+    found, kind = [], module.LeanSubspace
+    monkeypatch.setattr(module, "_ROOMY", 0)
+    for maker in (lambda *given: module.Subspace(*given, 3), kind):
+        monkeypatch.setattr(module, "LeanSubspace", maker)
+        started = H.applications
+        bands = davidson(H, batch, X, expansions=expansions, tolerance=1e-4)
+        found.append((bands, H.applications - started))
+    (plain, count), (small, other) = found
+    assert torch.equal(X, before) and small.orbitals.data_ptr() != X.data_ptr()
+    assert count == other >= 6 * (1 + expansions)
+    assert torch.allclose(plain.residuals, small.residuals, rtol=1e-9) and float(plain.residuals.max()) > 1e-4
+    assert torch.allclose(plain.eigenvalues, small.eigenvalues, rtol=0, atol=1e-11)
+    assert torch.allclose(small.orbitals[0] @ small.orbitals[0].mH, torch.eye(6, dtype=X.dtype), atol=1e-12)
 
 
 @pytest.mark.parametrize("options", [{}, GAMMA, {"batch_size": 2}])

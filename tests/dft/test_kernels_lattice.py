@@ -39,6 +39,20 @@ def test_projector_rows_on_the_cpu(half):
     assert not half or out[:, 0].imag.abs().max() == 0.0
 
 
+@pytest.mark.parametrize("half", [False, True])
+def test_stretches_of_projector_rows_on_the_cpu(half):
+    """Real forms with a factor per row, some columns at a time, atoms shared out."""
+    fractional, miller, k, forms, *_ = material()
+    k, turns = np.zeros(3) if half else k, np.array([1.0, -1j])
+    expected = phases.projectors_torch(fractional, miller, k, forms.real * torch.from_numpy(turns)[:, None], half).numpy()
+    tables = [table.numpy() for table in phases.tables(fractional, miller, k)]
+    for start, stop in ((0, 4), (4, 9)):
+        out = np.zeros((6, stop - start), complex)
+        for first in range(2):
+            phases.projectors_cpu(*tables, miller, forms.real.contiguous().numpy(), half, out, turns, start, first, 2)
+        assert np.abs(out - expected[:, start:stop]).max() < 1e-14
+
+
 def test_structure_factor_and_density_on_the_cpu():
     *_, boxes, fields, weights = material()
     expected = phases.factor_torch(*boxes)

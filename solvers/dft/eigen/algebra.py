@@ -3,6 +3,9 @@ from __future__ import annotations
 
 import torch
 
+#: columns that are solved for at once
+_STRETCH = 8192
+
 
 def matmul(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     """A @ B for (B, …) tensors; a batch of one goes to plain GEMM, which takes conjugates and transposes without copying."""
@@ -15,14 +18,6 @@ def combine(C: torch.Tensor, V: torch.Tensor, out: torch.Tensor) -> None:
         torch.mm(C[0], V[0], out=out[0])
     else:
         out.copy_(torch.matmul(C, V))
-
-
-def subtract_product(W: torch.Tensor, M: torch.Tensor, X: torch.Tensor) -> None:
-    """W −= M @ X in place."""
-    if W.shape[0] == 1:
-        W[0].addmm_(M[0], X[0], alpha=-1.0)
-    else:
-        W.baddbmm_(M, X, alpha=-1.0)
 
 
 def overlap(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
@@ -72,10 +67,17 @@ def _lowest_dependent(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.T
 
 
 def orthonormalise(X: torch.Tensor) -> torch.Tensor:
-    """Rows spanning the same space, orthonormal: Cholesky twice, QR where the rows are nearly dependent."""
+    """Rows spanning the same space, orthonormal, in memory of their own."""
+    return orthonormalise_(X.clone(memory_format=torch.contiguous_format))
+
+
+def orthonormalise_(X: torch.Tensor) -> torch.Tensor:
+    """`orthonormalise` in place: Cholesky twice, QR where the rows are nearly dependent."""
     for _ in range(2):
         L, info = torch.linalg.cholesky_ex(hermitian(matmul(X, X.mH)))
         if not bool((info == 0).all()):
-            return torch.linalg.qr(X.mT)[0].mT.contiguous()
-        X = torch.linalg.solve_triangular(L, X, upper=False)
-    return X.contiguous()
+            return X.copy_(torch.linalg.qr(X.mT)[0].mT)
+        for first in range(0, X.shape[2], _STRETCH):
+            part = X[..., first:first + _STRETCH]
+            part.copy_(torch.linalg.solve_triangular(L, part, upper=False))
+    return X

@@ -17,6 +17,8 @@ from .boxes import _cuda_works, launch_grid
 
 use_numba_cache()
 _ROOT2 = math.sqrt(2.0)
+#: plane waves whose phases wait in the first-level cache for the rows of their atom
+_STRETCH = 512
 
 
 @register_jitable
@@ -57,11 +59,29 @@ def factor_cpu(one, two, three, out):
 
 
 @numba.njit(nogil=True, cache=True)
-def projectors_cpu(one, two, three, miller, forms, half, out):
-    """out (atoms × rows, n_pw) from forms (rows, n_pw) and miller (n_pw, 3)."""
-    for row in range(out.shape[0]):
-        for j in range(miller.shape[0]):
-            out[row, j] = projector_value(one, two, three, miller, forms, half, row, j)
+def projectors_cpu(one, two, three, miller, forms, half, out, turns=None, start=0, first=0, step=1):
+    """Columns `start`, start + 1, … of the projector rows of atoms first, first + step, …: out (atoms × rows, columns) from forms (rows, n_pw), times a complex
+    factor per row, turns (rows,), where given, and miller (n_pw, 3). The arithmetic of `projector_value`, with each phase made once for all rows of its atom.
+    """
+    columns = min(out.shape[1], miller.shape[0] - start)
+    scale = _ROOT2 if half else 1.0
+    phases = np.empty(_STRETCH, np.complex128)
+    for atom in range(first, one.shape[0], step):
+        for begin in range(0, columns, _STRETCH):
+            count = min(_STRETCH, columns - begin)
+            for j in range(count):
+                G = miller[start + begin + j]
+                phases[j] = scale * phase(one, two, three, atom, G[0], G[1], G[2])
+            for row in range(forms.shape[0]):
+                target = out[atom * forms.shape[0] + row]
+                for j in range(count):
+                    if turns is None:
+                        target[begin + j] = phases[j] * forms[row, start + begin + j]
+                    else:
+                        target[begin + j] = phases[j] * turns[row] * forms[row, start + begin + j]
+        if half and start == 0:
+            for row in range(atom * forms.shape[0], (atom + 1) * forms.shape[0]):
+                out[row, 0] = complex(out[row, 0].real / _ROOT2, 0.0)
 
 
 def tables(fractional: torch.Tensor, miller: np.ndarray, k: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -102,16 +122,22 @@ def structure_factor(one: torch.Tensor, two: torch.Tensor, three: torch.Tensor) 
     return out
 
 
-def projector_rows(fractional: torch.Tensor, miller: np.ndarray, k: np.ndarray, forms: torch.Tensor, half: bool, out: torch.Tensor) -> None:
-    """Fill out (atoms × rows, ≥ n_pw) complex with e^{−i(k+G)·R_a} forms (rows, ≥ n_pw) on the positions' device; what lies beyond n_pw is left alone."""
+def projector_rows(fractional: torch.Tensor, miller: np.ndarray, k: np.ndarray, forms: torch.Tensor, half: bool, out: torch.Tensor,
+                   turns: torch.Tensor | None = None) -> None:
+    """Fill out (atoms × rows, ≥ n_pw) complex with e^{−i(k+G)·R_a} forms (rows, ≥ n_pw), times a complex factor per row, turns (rows,), where given, on the
+    positions' device; what lies beyond n_pw is left alone."""
     n = len(miller)
-    if fractional.device.type == "cuda" and not _cuda_works():
-        out[:, :n] = projectors_torch(fractional, miller, k, forms[:, :n], half)
-        return
-    one, two, three = tables(fractional, miller, k)
     if fractional.device.type == "cuda":
+        forms = forms if turns is None else forms * turns[:, None]
+        if not _cuda_works():
+            out[:, :n] = projectors_torch(fractional, miller, k, forms[:, :n], half)
+            return
         from . import phases_cuda
         blocks, threads = launch_grid(n, out.shape[0], 1)
-        phases_cuda.projectors[blocks, threads](one, two, three, torch.from_numpy(miller).to(out.device), forms, half, out)
+        phases_cuda.projectors[blocks, threads](*tables(fractional, miller, k), torch.from_numpy(miller).to(out.device), forms, half, out)
+        return
+    one, two, three = (table.numpy() for table in tables(fractional, miller, k))
+    if turns is None:
+        projectors_cpu(one, two, three, miller, forms.numpy(), half, out.numpy())
     else:
-        projectors_cpu(one.numpy(), two.numpy(), three.numpy(), miller, forms.numpy(), half, out.numpy())
+        projectors_cpu(one, two, three, miller, forms.numpy(), half, out.numpy(), turns.numpy())

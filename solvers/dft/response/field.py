@@ -15,11 +15,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import torch
 
-from ..eigen.algebra import matmul
 from ..forces import _density_gradient, local_forces
 from ..kernels.local import make
 from ..problem import Block, Problem
-from ..projectors import atom_of_rows, projector_displacements
+from ..projectors import atom_of_rows
 from ..spin import charge_and_moment
 from ..terms.core import core_form, has_core
 from . import sternheimer
@@ -196,13 +195,9 @@ class FieldResponse:
         result = torch.zeros_like(problem.positions)
         for block, X, dX in zip(self.blocks, self.filled, responses, strict=True):
             batch, n = block.batch, X.shape[1]
-            P = problem.hamiltonian.projectors_of(batch)
-            if not P.shape[1]:
-                continue
-            dX = dX[:, axis * n:(axis + 1) * n]
-            B, dB = matmul(X, P.mH), matmul(dX, P.mH)
-            for direction, Q in projector_displacements(batch, P):
-                C, dC = matmul(X, Q.mH), matmul(dX, Q.mH)
+            projectors = problem.hamiltonian.projectors
+            (B, C_axes), (dB, dC_axes) = (projectors.displaced_overlaps(batch, Y) for Y in (X, dX[:, axis * n:(axis + 1) * n]))
+            for direction, (C, dC) in enumerate(zip(C_axes, dC_axes, strict=True)):
                 product = (dB.conj() * C + B.conj() * dC).real
                 per_row = -2.0 * self.f * problem.hamiltonian.D * (self.weights[batch.slice][:, None, None] * product).sum((0, 1))
                 result[:, direction].index_add_(0, rows, per_row)

@@ -10,14 +10,14 @@ import torch
 from ..basis import Batch
 from ..eigen.algebra import matmul
 from ..problem import Problem
-from ..projectors import _form_gradients, structure_phases
+from ..projectors import form_gradients, structure_phases, turns
 
 
 def projector_gradients(problem: Problem, batch: Batch) -> list[torch.Tensor]:
     """∂β/∂k_α for α = x, y, z, each (B, n_projectors, storage), structure phases not differentiated."""
     species, basis = problem.model.species, problem.basis
     phases = structure_phases(batch, problem.hamiltonian.fractional)
-    forms = [_form_gradients(kind.pseudo, batch.K, basis.volume).movedim(1, 2) for kind in species]  # (3, B, rows, n_pw)
+    forms = [form_gradients(kind.pseudo, batch.K, basis.volume).movedim(1, 2) * turns(kind.pseudo).to(basis.device)[:, None] for kind in species]
     return [batch.store(torch.cat([(phases[:, kind.atoms, None, :] * form[axis][:, None]).flatten(1, 2) for kind, form in zip(species, forms, strict=True)], 1))
             for axis in range(3)]
 
