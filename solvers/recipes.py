@@ -63,7 +63,7 @@ def load(path: str | Path) -> list[RecipeStep]:
         raise MissingError(f"There is no recipe {path}.", hint="Check the path; `qcad demo` runs the built-in one.") from None
     except IsADirectoryError:
         raise ReadError(f"{path} is a folder, not a recipe.", hint="Name a .toml file.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # not TOML, not text, a number of thousands of digits
         raise ReadError(f"{path} is not a recipe: {error}.", hint="A recipe is TOML with [[step]] tables.") from None
     rows = data.get("step")
     if not isinstance(rows, list) or not rows:
@@ -102,17 +102,26 @@ def run(
     return done
 
 
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a name that no file can have
+        return False
+
+
 def _checked(row: Any, number: int, earlier: Mapping[str, RecipeStep], folder: Path) -> RecipeStep:
     where = f"Step {number}"
     if not isinstance(row, dict) or "id" not in row or "do" not in row:
         raise SetupError(f"{where} of the recipe needs id and do; got {row!r}.", hint='Example: id = "crystal";  do = "build.bulk"')
+    if not all(isinstance(row[key], str) and row[key].strip() for key in ("id", "do")):
+        raise SetupError(f"{where} of the recipe has id = {row['id']!r} and do = {row['do']!r}.", hint="Both are texts that are not empty.")
     where = f"Step {number} ({row['id']})"
     if unknown := set(row) - _KEYS:
         raise SetupError(f"{where} has the unknown key {sorted(unknown)[0]!r}.", hint=f"Allowed: {', '.join(sorted(_KEYS))}.")
     if row["id"] in earlier:
         raise SetupError(f"{where} repeats the id {row['id']!r}.", hint="Give every step its own id.")
     step = RecipeStep(str(row["id"]), str(row["do"]), str(row.get("from", "")), row.get("params", {}), row.get("calculator"))
-    if step.source and step.source not in earlier and not (folder / step.source).is_file():
+    if step.source and step.source not in earlier and not _is_file(folder / step.source):
         raise SetupError(
             f"{where} takes its input from {step.source!r}, which is neither an earlier step nor a file in {folder}.",
             hint=f"Earlier steps: {', '.join(earlier) or 'none'}.",

@@ -19,13 +19,21 @@ Messages say what happened, the value, what is allowed and what to do. `hint` ho
 """
 from __future__ import annotations
 
+#: characters of a message: a damaged file can hold a value of a million, and somebody has to read the sentence
+_LONGEST = 700
+
+
+def _readable(text: str) -> str:
+    return text if len(text) <= _LONGEST else f"{text[:200]} […] {text[-80:]}"
+
 
 class QcadError(Exception):
-    """Base of everything raised on purpose."""
+    """Base of everything raised on purpose. Messages that quote something very long leave its middle out."""
 
     exit_code = 1
 
     def __init__(self, message: str, *, hint: str = ""):
+        message = _readable(message)
         super().__init__(f"{message} {hint}".strip())
         self.message = message
         self.hint = hint

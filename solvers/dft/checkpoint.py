@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,13 @@ def load_density(path: str, plan: Plan) -> tuple[np.ndarray, tuple[int, int, int
                                                                                                                                     _potentials(plan))
             if not same:
                 return None
-            bonding = data["bonding"] if data["bonding"].ndim == 4 else data["bonding"][None]
+            bonding, shape = data["bonding"] if data["bonding"].ndim == 4 else data["bonding"][None], tuple(int(n) for n in data["shape"])
+            if len(shape) != 3 or bonding.shape[1:] != (shape[0], shape[1], shape[2] // 2 + 1) or not np.isfinite(bonding).all():
+                raise ValueError(f"its density of shape {bonding.shape} is not one of finite numbers on the box {shape}")
             if not np.array_equal(data["moments"] if "moments" in data else np.zeros(0), _moments(plan)):
                 bonding = bonding[:1]  # another magnetic order: only the charge helps
-            return bonding, tuple(int(n) for n in data["shape"])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+            return bonding, shape
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
         raise ReadError(f"{target} is not a density file of this program: {error}.", hint="Remove it or choose another checkpoint path.") from error
 
 

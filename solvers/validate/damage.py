@@ -1,12 +1,14 @@
-"""Damaged potential files: whatever a disk, a transfer or an editor does to one, the readers answer with a sentence or with a sound potential, and soon.
+"""Damage: whatever a disk, a transfer or an editor does to a potential, a restart file, a recipe or parameters, the readers answer with a sentence or with
+sound content, and soon; and workers killed at any moment go on where they were (`kills`).
 
 `mutations` is deterministic; the suite takes 50 per format, ``qcad validate damage --full`` 5000.
 """
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -141,10 +143,15 @@ class Outcome:
 
 
 def outcome(data: bytes, name: str) -> Outcome:
-    """Read `data` as a file called `name` and use what is read."""
+    """Read `data` as a potential in a file called `name` and use what is read."""
+    return verdict(lambda: _use(data, name))
+
+
+def verdict(read: Callable[[], tuple[str, str]]) -> Outcome:
+    """The outcome of `read`, which returns a state and a text or raises."""
     started = time.process_time()
     try:
-        state, text = _use(data, name)
+        state, text = read()
     except QcadError as error:
         words = str(error)
         state, text = ("refused", words) if 15 < len(words) < 900 and error.hint else ("fault", f"no sentence: {words[:200]!r}")
@@ -175,15 +182,31 @@ def _use(data: bytes, name: str) -> tuple[str, str]:
 
 def run(full: bool = False) -> Iterator[Row]:
     """Faults, slowest file and memory per format."""
-    for kind, (name, data) in samples().items():
+    from . import kills
+    from .damaged_inputs import readers
+    jobs = [(kind, data, partial(_potential, name)) for kind, (name, data) in samples().items()]
+    jobs += [(kind, data, partial(_own, reader)) for kind, (data, reader) in readers().items()]
+    for kind, data, judge in jobs:
         before = _memory()
-        found = [outcome(damaged, name) for damaged in mutations(data, FULL if full else QUICK)]
+        found = [judge(damaged) for damaged in mutations(data, FULL if full else QUICK)]
         faults = [item.text for item in found if item.state == "fault"]
         refused = sum(item.state == "refused" for item in found)
         yield compare("damage", kind, "faults", float(len(faults)), 0.0, 0.5, "files", "a sentence for each", faults[0][:120] if faults else "")
         yield compare("damage", kind, "slowest file", max(item.seconds for item in found), 0.0, SECONDS, "s", f"{SECONDS:g} s",
                       f"{refused} of {len(found)} refused")
         yield compare("damage", kind, "memory", (_memory() - before) / 1e6, 0.0, MEMORY / 1e6, "MB", f"{MEMORY / 1e6:g} MB")
+    yield from kills.run(full)
+
+
+def _potential(name: str, data: bytes) -> Outcome:
+    return outcome(data, name)
+
+
+def _own(reader: Callable[[bytes], str], data: bytes) -> Outcome:
+    def read() -> tuple[str, str]:
+        wrong = reader(data)
+        return ("fault", wrong) if wrong else ("read", "")
+    return verdict(read)
 
 
 def _memory() -> float:

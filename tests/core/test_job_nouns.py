@@ -66,3 +66,10 @@ def test_a_signed_material_names_its_run():
     material = {"name": "Cu", "provenance": {"run_ids": ["first"], "method": "x"}}
     assert Result({}, material=material).signed("second").material["provenance"] == {"run_ids": ["first", "second"], "method": "x"}
     assert Result({}).signed("second").material is None and material["provenance"]["run_ids"] == ["first"]
+
+
+def test_a_message_that_quotes_a_million_characters_stays_readable():
+    from solvers.core.errors import SetupError
+    error = SetupError(f"Unknown parameter {'9' * 10**6!r}, allowed: a, b.", hint="Take a.")
+    assert len(str(error)) < 400 and str(error).startswith("Unknown parameter '999") and str(error).endswith("allowed: a, b. Take a.")
+    assert SetupError("x" * 600).message == "x" * 600

@@ -4,8 +4,21 @@ from __future__ import annotations
 import pytest
 
 from solvers.validate import damage
+from solvers.validate.damaged_inputs import readers
 
 SAMPLES = damage.samples()
+READERS = readers()
+
+
+@pytest.mark.parametrize("kind", READERS)
+def test_damage_to_our_own_files_ends_in_a_sentence(kind):
+    data, reader = READERS[kind]
+    assert reader(data) == ""
+    before = damage._memory()
+    found = [damage._own(reader, mutated) for mutated in damage.mutations(data, damage.QUICK)]
+    assert [item.text for item in found if item.state == "fault"] == []
+    assert max(item.seconds for item in found) < damage.SECONDS and damage._memory() - before < damage.MEMORY
+    assert [item.state for item in found].count("refused") > damage.QUICK / 4
 
 
 @pytest.mark.parametrize("kind", SAMPLES)
