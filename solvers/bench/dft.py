@@ -144,19 +144,27 @@ def threads() -> Row:
 
 
 def on_card(item: BenchCase) -> Row:
-    """Seconds of a self-consistent calculation with forces and stress, of a next geometry, and the share of the card's measured FFT and GEMM limits."""
+    """Seconds of a self-consistent calculation with forces and stress, of a next geometry, the share of the card's measured FFT and GEMM limits, and for small
+    cases how many times faster the card is than two cores of its host."""
     from .shares import machine_limits
     _, events = ours(item.key, "--device", "cuda", "--repeat", "2", "--motion", "--shares")
     n_atoms = len(item.case.symbols)
     warm, moved = own_times(events, 1, n_atoms), own_times(events, 2, n_atoms)
     shares = next(event for event in events if event["event"] == "shares")
     limits = machine_limits(tuple(warm["box"]), "cuda", real=tuple(item.case.kpts) == (1, 1, 1))
+    cores = None
+    if item.on_cores:
+        _, alone = ours(item.key, "--repeat", "2", environment={"QCAD_THREADS": "2", "OMP_NUM_THREADS": "2"})
+        cores = own_times(alone, 1, n_atoms)["wall"]
     at_best = shares["boxes"] * limits["fft_s"] + shares["flops"] / limits["gemm_flops"]
     details = {"scf_s": warm["scf"], "with_forces_s": warm["wall"], "motion_step_s": moved["wall"], "steps": warm["steps"],
                "applications_per_band": warm["applications"],
                "shares": {name: shares[name] for name in ("fft", "gemm", "eigh", "rest")}, "limit_s": at_best, "of_limit": at_best / warm["scf"],
+               "limits": limits, "two_cores_s": cores, "speed_up": None if cores is None else cores / warm["wall"],
                "peak_device": warm["peak_device"], "converged": warm["converged"]}
     note = (f"SCF {warm['scf']:.2f} s in {warm['steps']} steps, {warm['applications']:.1f} H/band; next geometry {moved['wall']:.2f} s; "
             f"{at_best / warm['scf']:.0%} of the card's FFT + GEMM limit; " + "FFT {fft:.0%} GEMM {gemm:.0%} eigh {eigh:.0%} rest {rest:.0%}".format(**shares) +
-            f"; {warm['peak_device'] / 2**30:.1f} GiB")
-    return Row(item.case.name, warm["wall"], "none on cuda", None, None, 1, note, details)
+            f"; {warm['peak_device'] / 2**30:.1f} GiB; one box {1e6 * limits['fft_s']:.0f} µs, GEMM {limits['gemm_flops'] / 1e12:.1f} TFLOP/s")
+    if cores is None:
+        return Row(item.case.name, warm["wall"], "none on cuda", None, None, 1, note, details)
+    return Row(item.case.name, warm["wall"], "ours on 2 cores", cores, warm["wall"] / cores, 1, f"{cores / warm['wall']:.1f} × two cores; {note}", details)

@@ -68,6 +68,8 @@ def _run(case, workers, device: str, number: int, first_step: bool, previous=Non
                        smearing=(case.smearing[0], case.smearing[1] * HARTREE_EV) if case.smearing else None, symmetry=case.symmetry, device=device,
                        magmoms=case.moments, tolerance=THRESHOLD / 2 * HARTREE_EV / len(atoms))
     cuda = device == "cuda"
+    if cuda:
+        torch.cuda.reset_peak_memory_stats()
     started, cpu = time.perf_counter(), _cpu()
     calculation = Calculation(make_plan(Structure.from_atoms(atoms), params), workers, previous=previous)
     if shares is not None:

@@ -9,6 +9,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 _GEMM = ("mm", "bmm", "addmm", "addmm_", "baddbmm", "baddbmm_", "triangular_solve", "linalg_solve_triangular")
 _EIGH = ("_linalg_eigh", "linalg_eigh", "linalg_cholesky_ex", "linalg_ldl_factor_ex", "linalg_qr")
+#: what limits are measured with: bytes of boxes, rows and columns of the matrices; large enough to fill a card, or the caches of some cores
+CARD, CORES = (2**30, 2048, 32768), (2**23, 256, 8192)
 _FFT = ("_fft_c2c", "_fft_r2c", "_fft_c2r")
 
 
@@ -63,7 +65,7 @@ class Shares(TorchDispatchMode):
                 result = call(batch, X, *args, **kwargs)
                 self._inside = False
                 self.seconds["fft"] += self._now() - started
-                self.boxes += transforms * X.shape[0] * X.shape[1]
+                self.boxes += transforms * X.shape[0] * X.shape[1] / (2 if batch.half else 1)  # two real bands share a box
                 return result
             return wrapped
         local.apply, local.density = timed(apply, 2), timed(density, 1)
@@ -92,11 +94,11 @@ def machine_limits(shape: tuple[int, int, int], device: str, n_threads: int = 1,
     before = torch.get_num_threads()
     torch.set_num_threads(n_threads)
     try:
-        count = max(1, int((2**30 if cuda else 2**23) // (16 * shape[0] * shape[1] * shape[2])))
-        box = torch.ones(count, *shape, dtype=torch.complex128, device=device)
+        most, n, long = CARD if cuda else CORES
+        count = max(1, most // (16 * shape[0] * shape[1] * shape[2]))
+        box = torch.randn(count, *shape, dtype=torch.complex128, device=device)
         dtype = torch.float64 if real else torch.complex128
-        n, long = (2048, 32768) if cuda else (256, 8192)
-        A = torch.ones(n, long, dtype=dtype, device=device)
+        A = torch.randn(n, long, dtype=dtype, device=device)
         fft = best(lambda: torch.fft.fftn(box, dim=(-3, -2, -1)), 5) / count
         gemm = (2.0 if real else 8.0) * n * n * long / best(lambda: A @ A.mT, 5)
     finally:

@@ -104,7 +104,11 @@ class Batch:
     def blank(self, rows: int) -> tuple[torch.Tensor, torch.Tensor]:
         """Zeros in orbital storage (B, rows, storage) and the same memory seen as complex numbers (B, rows, n_pw); at Γ those are √2 c(G) for G ≠ 0."""
         stored = torch.zeros(len(self), rows, self.storage_length, dtype=torch.float64 if self.half else torch.complex128, device=self.device)
-        return stored, torch.view_as_complex(stored.unflatten(-1, (-1, 2))) if self.half else stored
+        return stored, self.complex_view(stored)
+
+    def complex_view(self, stored: torch.Tensor) -> torch.Tensor:
+        """The memory of orbitals seen as complex numbers (B, rows, n_pw); at Γ √2 c(G) for G ≠ 0."""
+        return torch.view_as_complex(stored.unflatten(-1, (-1, 2))) if self.half else stored
 
     def store(self, coefficients: torch.Tensor) -> torch.Tensor:
         """Orbital storage of complex plane-wave coefficients (B, rows, n_pw) (half sphere at Γ)."""

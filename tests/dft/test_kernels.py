@@ -116,6 +116,41 @@ def test_scatter_and_gather_on_the_cpu():
     assert np.array_equal(back[0].numpy(), values[0])
 
 
+def pair_tables(bands: int):
+    """A half sphere of 6 coefficients in a box of 60 cells: (stored (bands, 6), inverse (60,), plus, minus, kinetic (6,))."""
+    rng = np.random.default_rng(bands)
+    places = rng.permutation(60)[:11]
+    plus, minus = places[:6], np.concatenate([places[:1], places[6:]])
+    stored = rng.normal(size=(bands, 6)) + 1j * rng.normal(size=(bands, 6))
+    stored[:, 0] = stored[:, 0].real
+    return stored, boxes.inverse_table(plus[None], [6], 60, minus[None])[0], plus, minus, rng.uniform(size=6)
+
+
+@pytest.mark.parametrize("bands", [1, 4, 5])
+def test_two_real_bands_share_a_box(bands):
+    stored, inverse, plus, minus, kinetic = map(torch.from_numpy, pair_tables(bands))
+    fields = boxes.scatter_pairs(stored, inverse)
+    assert fields.shape == (-(-bands // 2), 60) and torch.allclose(fields, boxes.scatter_pairs_torch(stored, inverse), atol=1e-15)
+    one = boxes.scatter_torch((stored * torch.tensor([2**0.5, 1, 1, 1, 1, 1]))[None], inverse[None])[0]  # each band alone
+    assert torch.allclose(fields, one[0::2] + 1j * torch.nn.functional.pad(one[1::2], (0, 0, 0, bands % 2)), atol=1e-14)
+    out = torch.empty_like(stored)
+    boxes.gather_pairs(fields, plus, minus, kinetic, stored, out)
+    assert torch.allclose(out, boxes.gather_pairs_torch(fields, plus, minus, kinetic, stored), atol=1e-14)
+    assert torch.allclose(out, (1 + kinetic) * stored, atol=1e-14)
+
+
+def test_what_is_gathered_is_masked_and_gets_its_kinetic_energy():
+    values, places, inverse = (torch.from_numpy(a) for a in tables())
+    lengths, kinetic = torch.tensor([6, 5]), torch.rand(2, 6, dtype=torch.float64, generator=torch.Generator().manual_seed(2))
+    box = boxes.scatter(values, inverse)
+    wide = torch.zeros(2, 7, 6, dtype=torch.complex128)
+    for out in (torch.empty_like(values), wide[:, 2:5]):  # also where the result is a part of something
+        boxes.gather_image(box, places, lengths, kinetic, values, out)
+        assert torch.allclose(out, boxes.gather_image_torch(box, places, lengths, kinetic, values), atol=1e-15)
+        assert out[1, :, 5].abs().max() == 0.0 < out[0, :, 5].abs().min()
+    assert torch.equal(wide[:, :2].abs().sum() + wide[:, 5:].abs().sum(), torch.tensor(0.0, dtype=torch.float64))
+
+
 SIMULATED = """
 import importlib.util, numpy as np, torch
 from numba import cuda
@@ -133,6 +168,20 @@ back = np.full((2, 3, 6), np.nan + 0j)
 blocks, threads = boxes.launch_grid(6, 3, 2, threads=4)
 gather[blocks, threads](out, places, back)
 assert np.array_equal(back, boxes.gather_torch(torch.from_numpy(out), torch.from_numpy(places)).numpy())
+lengths, kinetic = np.array([6, 5]), np.random.default_rng(1).uniform(size=(2, 6))
+image = np.full((2, 3, 6), np.nan + 0j)
+boxes_cuda.gather_image[blocks, threads](out, places, lengths, kinetic, values, image)
+expected = boxes.gather_image_torch(*(torch.from_numpy(a) for a in (out, places, lengths, kinetic, values)))
+assert np.abs(image - expected.numpy()).max() < 1e-14
+stored, inverse, plus, minus, kinetic = tests.pair_tables(5)
+out = np.full((3, 60), np.nan + 0j)
+blocks, threads = boxes.launch_grid(60, 3, 1, threads=32)
+boxes_cuda.scatter_pairs[blocks, threads](stored, inverse, out)
+assert np.abs(out - boxes.scatter_pairs_torch(torch.from_numpy(stored), torch.from_numpy(inverse)).numpy()).max() < 1e-15
+back = np.full((5, 6), np.nan + 0j)
+blocks, threads = boxes.launch_grid(6, 5, 1, threads=4)
+boxes_cuda.gather_pairs[blocks, threads](out, plus, minus, kinetic, stored, back)
+assert np.abs(back - (1 + kinetic) * stored).max() < 1e-14
 """
 
 
@@ -141,12 +190,13 @@ def test_cuda_kernels_in_the_simulator(cuda_child):
 
 
 COMPILED = """
-from numba import complex128, int32, int64
+from numba import complex128, float64, int32, int64
 from solvers.dft.kernels import boxes_cuda
-array = complex128[:, :, ::1]
-compile_all(((boxes_cuda.scatter_body, (array, int32[:, ::1], array)), (boxes_cuda.gather_body, (array, int64[:, ::1], array))))
+array, flat, number, line = complex128[:, :, ::1], complex128[:, ::1], float64[::1], int64[::1]
+compile_all(((boxes_cuda.scatter_body, (array, int32[:, ::1], array)), (boxes_cuda.gather_body, (array, int64[:, ::1], array)),
+             (boxes_cuda.scatter_pairs_body, (flat, int32[::1], flat)), (boxes_cuda.gather_pairs_body, (flat, line, line, number, flat, flat)),
+             (boxes_cuda.gather_image_body, (array, int64[:, ::1], line, float64[:, ::1], array, array))))
 """
-
 
 
 def test_cuda_kernels_compile_to_ptx_without_a_device(cuda_child):

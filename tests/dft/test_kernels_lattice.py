@@ -61,8 +61,8 @@ def test_structure_factor_and_density_on_the_cpu():
     assert np.allclose(out, expected.reshape(-1).numpy(), atol=1e-14) and np.ptp(out.real) > 1.0
     assert torch.equal(phases.structure_factor(*boxes), expected)
     rho, reference = torch.ones(20, dtype=torch.float64), torch.ones(20, dtype=torch.float64)
-    accumulate.accumulate(fields, weights, rho)
-    accumulate.accumulate_torch(fields, weights, reference)
+    accumulate.accumulate(fields, weights, 0.5 * weights, rho)
+    accumulate.accumulate_torch(fields, weights, 0.5 * weights, reference)
     assert torch.allclose(rho, reference, atol=1e-14) and rho.min() > 1.0
 
 
@@ -98,9 +98,9 @@ phases_cuda.factor[blocks, threads](*(t.numpy() for t in boxes), out)
 assert np.abs(out - phases.factor_torch(*boxes).numpy().reshape(-1)).max() < 1e-14
 rho = np.zeros(20)
 blocks, threads = launch_grid(20, 1, 1, threads=8)
-accumulate_cuda.accumulate[blocks, threads](fields.numpy(), weights.numpy(), rho)
+accumulate_cuda.accumulate[blocks, threads](fields.numpy(), weights.numpy(), 0.5 * weights.numpy(), rho)
 reference = torch.zeros(20, dtype=torch.float64)
-accumulate.accumulate_torch(fields, weights, reference)
+accumulate.accumulate_torch(fields, weights, 0.5 * weights, reference)
 assert np.abs(rho - reference.numpy()).max() < 1e-14
 cell, positions, charges = tests.salt()
 rng = np.random.default_rng(1)
@@ -140,7 +140,7 @@ from numba import boolean, complex128, float64, int32
 from solvers.dft.kernels import accumulate_cuda, lattice_sums_cuda, phases_cuda
 c1, c2, c3, f1, f2 = complex128[::1], complex128[:, ::1], complex128[:, :, ::1], float64[::1], float64[:, ::1]
 kernels = ((phases_cuda.factor_body, (c2, c2, c2, c1)), (phases_cuda.projectors_body, (c2, c2, c2, int32[:, ::1], c2, boolean, c2)),
-           (accumulate_cuda.accumulate_body, (c3, f2, f1)), (lattice_sums_cuda.factors_body, (f2, f2, f1, c1)),
+           (accumulate_cuda.accumulate_body, (c3, f2, f2, f1)), (lattice_sums_cuda.factors_body, (f2, f2, f1, c1)),
            (lattice_sums_cuda.smooth_body, (f2, f1, c1, f2, f1, f2)), (lattice_sums_cuda.near_body, (f2, f1, f2, float64, float64, f2)))
 compile_all(kernels)
 """

@@ -1,5 +1,7 @@
 """Density of orbitals on the box, ρ(r) += Σ w |ψ(r)|², in one pass over the points: one thread owns one point and sums its bands, in one order.
 
+Real and imaginary parts have weights of their own: at Γ they are two bands.
+
 Scalar function with CPU and CUDA (`accumulate_cuda.py`) launchers and a torch reference; array code would write |ψ|² of every band to memory first.
 """
 from __future__ import annotations
@@ -15,36 +17,36 @@ use_numba_cache()
 
 
 @register_jitable
-def point_density(fields, weights, point):
-    """Σ over k-points and bands of weights (k, bands) |fields (k, bands, points)|² at one point."""
+def point_density(fields, re, im, point):
+    """Σ over k-points and bands of re Re² + im Im² of fields (k, bands, points) at one point; re, im (k, bands)."""
     total = 0.0
     for k in range(fields.shape[0]):
         for band in range(fields.shape[1]):
             value = fields[k, band, point]
-            total += weights[k, band] * (value.real * value.real + value.imag * value.imag)
+            total += re[k, band] * value.real * value.real + im[k, band] * value.imag * value.imag
     return total
 
 
 @numba.njit(nogil=True, cache=True)
-def accumulate_cpu(fields, weights, rho):
-    """rho (points,) += Σ weights |fields|²."""
+def accumulate_cpu(fields, re, im, rho):
+    """rho (points,) += Σ re Re² + im Im² of fields."""
     for point in range(rho.shape[0]):
-        rho[point] += point_density(fields, weights, point)
+        rho[point] += point_density(fields, re, im, point)
 
 
-def accumulate_torch(fields: torch.Tensor, weights: torch.Tensor, rho: torch.Tensor) -> None:
+def accumulate_torch(fields: torch.Tensor, re: torch.Tensor, im: torch.Tensor, rho: torch.Tensor) -> None:
     """The reference; rho (points,) in place."""
-    rho += torch.einsum("kb,kbp->p", weights, fields.real**2 + fields.imag**2)
+    rho += torch.einsum("kb,kbp->p", re, fields.real**2) + torch.einsum("kb,kbp->p", im, fields.imag**2)
 
 
-def accumulate(fields: torch.Tensor, weights: torch.Tensor, rho: torch.Tensor) -> None:
-    """rho (points,) += Σ weights (k, bands) |fields (k, bands, points)|² by the fastest launcher for the tensors' device; rho contiguous."""
+def accumulate(fields: torch.Tensor, re: torch.Tensor, im: torch.Tensor, rho: torch.Tensor) -> None:
+    """rho (points,) += Σ re Re² + im Im² of fields (k, bands, points), weights (k, bands), by the fastest launcher for the tensors' device; rho contiguous."""
     if rho.device.type == "cuda":
         if not _cuda_works():
-            accumulate_torch(fields, weights, rho)
+            accumulate_torch(fields, re, im, rho)
             return
         from . import accumulate_cuda
         blocks, threads = launch_grid(rho.shape[0], 1, 1)
-        accumulate_cuda.accumulate[blocks, threads](fields.contiguous(), weights.contiguous(), rho)
+        accumulate_cuda.accumulate[blocks, threads](fields.contiguous(), re.contiguous(), im.contiguous(), rho)
         return
-    accumulate_cpu(fields.contiguous().numpy(), weights.contiguous().numpy(), rho.numpy())
+    accumulate_cpu(fields.contiguous().numpy(), re.contiguous().numpy(), im.contiguous().numpy(), rho.numpy())

@@ -6,11 +6,11 @@ from numba import cuda
 from .accumulate import point_density
 
 
-def accumulate_body(fields, weights, rho):
-    """rho (points,) += Σ weights (k, bands) |fields (k, bands, points)|²."""
+def accumulate_body(fields, re, im, rho):
+    """rho (points,) += Σ re Re² + im Im² of fields (k, bands, points); weights (k, bands)."""
     point = cuda.threadIdx.x + cuda.blockIdx.x * cuda.blockDim.x
     if point < rho.shape[0]:
-        rho[point] += point_density(fields, weights, point)
+        rho[point] += point_density(fields, re, im, point)
 
 
 accumulate = cuda.jit(accumulate_body)

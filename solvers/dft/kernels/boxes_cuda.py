@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from numba import cuda
 
-from .boxes import box_value, sphere_value
+from .boxes import box_value, image_value, pair_coefficient, pair_value, sphere_value
 
 
 def scatter_body(coefficients, inverse, boxes):
@@ -27,5 +27,33 @@ def gather_body(boxes, index, coefficients):
         coefficients[k, band, j] = sphere_value(boxes, k, band, index[k, j])
 
 
+def scatter_pairs_body(stored, inverse, boxes):
+    """boxes (pairs, points) from stored (bands, n_pw)."""
+    cell = cuda.threadIdx.x + cuda.blockIdx.x * cuda.blockDim.x
+    pair = cuda.blockIdx.y
+    if cell < boxes.shape[1]:
+        boxes[pair, cell] = pair_value(stored, pair, inverse[cell])
+
+
+def gather_pairs_body(boxes, plus, minus, kinetic, stored, out):
+    """out (bands, n_pw) = gathered + kinetic stored."""
+    j = cuda.threadIdx.x + cuda.blockIdx.x * cuda.blockDim.x
+    band = cuda.blockIdx.y
+    if j < out.shape[1]:
+        out[band, j] = pair_coefficient(boxes, plus, minus, band, j) + kinetic[j] * stored[band, j]
+
+
+def gather_image_body(boxes, index, lengths, kinetic, X, out):
+    """out (k, bands, n_pw) = gathered + kinetic X."""
+    j = cuda.threadIdx.x + cuda.blockIdx.x * cuda.blockDim.x
+    band = cuda.blockIdx.y
+    k = cuda.blockIdx.z
+    if j < out.shape[2]:
+        out[k, band, j] = image_value(boxes, index, lengths, kinetic, X, k, band, j)
+
+
 scatter = cuda.jit(scatter_body)
 gather = cuda.jit(gather_body)
+scatter_pairs = cuda.jit(scatter_pairs_body)
+gather_pairs = cuda.jit(gather_pairs_body)
+gather_image = cuda.jit(gather_image_body)

@@ -45,44 +45,54 @@ def by_spin(potential: torch.Tensor) -> torch.Tensor:
 
 
 class PlainOperator:
-    """Full three-dimensional torch FFTs, `chunk` bands at a time; any device."""
+    """Full three-dimensional torch FFTs of some boxes at a time, at Γ two bands in each; any device."""
 
     def __init__(self, basis: Basis, workers: Workers | None = None, chunk_bytes: int | None = None):
         self.grid = basis.grid
         chunk_bytes = chunk_bytes or (512 * 2**20 if basis.device == "cuda" else 8 * 2**20)
         self.chunk_boxes = max(1, chunk_bytes // (16 * self.grid.size))
         self.V = None
-        self._tables: dict[int, torch.Tensor] = {}
+        self._tables: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}
 
     def set_potential(self, potential: torch.Tensor) -> None:
-        self.V = by_spin(potential)
+        self.V = by_spin(potential) / self.grid.size  # so that neither transform needs a pass for its scale
 
-    def _inverse(self, batch: Batch) -> torch.Tensor:
+    def _inverse(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """(the table `inverse` of a batch, the lengths of its spheres)."""
         if batch.first not in self._tables:
             minus = batch.minus_index.cpu().numpy() if batch.half else None
-            table = boxes.inverse_table(batch.index.cpu().numpy(), [len(sphere) for sphere in batch.spheres], self.grid.size, minus)
-            self._tables[batch.first] = torch.from_numpy(table).to(batch.device)
+            lengths = [len(sphere) for sphere in batch.spheres]
+            table = torch.from_numpy(boxes.inverse_table(batch.index.cpu().numpy(), lengths, self.grid.size, minus))
+            self._tables[batch.first] = table.to(batch.device), torch.tensor(lengths).to(batch.device)
         return self._tables[batch.first]
 
     def _fields(self, batch: Batch, X: torch.Tensor) -> torch.Tensor:
-        """Orbitals on the box, (B, bands, n1, n2, n3) complex."""
-        full = boxes.scatter(batch.coefficients(X), self._inverse(batch))
+        """Orbitals on the box, (B, bands, n1, n2, n3) complex; at Γ √2 (ψ1 + i ψ2), (1, pairs, n1, n2, n3)."""
+        inverse = self._inverse(batch)[0]
+        full = boxes.scatter_pairs(batch.complex_view(X)[0], inverse[0])[None] if batch.half else boxes.scatter(X, inverse)
         return torch.fft.ifftn(full.unflatten(-1, self.grid.shape), dim=(-3, -2, -1), norm="forward")
 
     def _chunks(self, batch: Batch, n_bands: int):
-        step = max(1, self.chunk_boxes // len(batch))
+        step = 2 * self.chunk_boxes if batch.half else max(1, self.chunk_boxes // len(batch))
         return (slice(i, i + step) for i in range(0, n_bands, step))
 
     def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> None:
         for part in self._chunks(batch, X.shape[1]):
-            fields = torch.fft.fftn(self._fields(batch, X[:, part]) * self.V[spin], dim=(-3, -2, -1), norm="forward").flatten(-3)
-            out[:, part] = batch.store(boxes.gather(fields, batch.index))
-        out += batch.stored_kinetic[:, None, :] * X
+            fields = torch.fft.fftn(self._fields(batch, X[:, part]).mul_(self.V[spin]), dim=(-3, -2, -1)).flatten(-3)
+            if batch.half:
+                x, y = (batch.complex_view(block[:, part])[0] for block in (X, out))
+                boxes.gather_pairs(fields[0], batch.index[0], batch.minus_index[0], batch.kinetic[0], x, y)
+            else:
+                boxes.gather_image(fields, batch.index, self._inverse(batch)[1], batch.kinetic, X[:, part], out[:, part])
 
     def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: torch.Tensor) -> None:
         for part in self._chunks(batch, X.shape[1]):
-            fields = self._fields(batch, X[:, part])
-            accumulate(fields.flatten(2), weights[:, part], rho.view(-1))
+            fields, re = self._fields(batch, X[:, part]).flatten(2), weights[:, part]
+            im = re
+            if batch.half:
+                both = 0.5 * torch.nn.functional.pad(re, (0, re.shape[1] % 2))  # the field is √2 times the orbital
+                re, im = both[:, 0::2], both[:, 1::2]
+            accumulate(fields, re, im, rho.view(-1))
 
     def new_density(self) -> torch.Tensor:
         return torch.zeros(self.grid.shape, dtype=torch.float64, device=self.grid.device)
