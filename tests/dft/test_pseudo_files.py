@@ -154,6 +154,8 @@ def test_orbitals_and_labels(tmp_path):
     q, w = torch.as_tensor(12.5 * (t + 1)), torch.as_tensor(12.5 * w)
     for orbital in read.atomic_orbitals:
         assert float(orbital.radial(q) ** 2 * q**2 @ w) / (2 * math.pi) ** 3 == pytest.approx(1, abs=1e-4)
+    # e^{−r} exactly: cut where 1e-9 of its norm is left it would be 3e-5 off
+    assert torch.allclose(read.atomic_orbitals[0].radial(q), 16 * math.pi / (1 + q**2) ** 2, rtol=0, atol=3e-7 * 16 * math.pi)
     from solvers.dft.atom import solve_atom
     assert [orbital.label for orbital in solve_atom(read).orbitals] == ["3s", "3p"]  # the file's own, occupied ones
 

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 #: relative error of the valence charge on the file's mesh above which the file's density is not used: its tail was cut off
 _CHARGE = 2e-3
-_COARSE = 0.35  # largest phase between two points of a table of densities and orbitals, which only serve as a start
+_COARSE = 0.35  # largest phase between two points of a table of densities and orbitals: 4e-8 of their size, densities only serve as a start
+#: part of its norm behind which an orbital is cut: the transform feels the root of it, and +U 3e-5 of its energy when this is 1e-9
+_ORBITAL_TAIL = 1e-16
 
 
 class NumericalChannel:
@@ -125,7 +127,7 @@ class NumericalPotential:
         from ..atom import Orbital
         found = []
         for shell in self.data.shells:
-            n = _ended(shell.radial**2 * self._weights[:len(shell.radial)])
+            n = _ended(shell.radial**2 * self._weights[:len(shell.radial)], _ORBITAL_TAIL)
             shell = replace(shell, radial=shell.radial[:n])
             norm = math.sqrt(float(shell.radial**2 @ self._weights[:n]))
             transform = Transform(shell.l, self.data.r[:n], self._weights[:n], shell.radial / norm, _COARSE)
@@ -133,10 +135,10 @@ class NumericalPotential:
         return tuple(found)
 
 
-def _ended(parts: np.ndarray) -> int:
-    """Points after which the sum of `parts` (n,) has all but one part in 10⁹ of its value: long tails would only make the tables finer."""
+def _ended(parts: np.ndarray, rest: float = 1e-9) -> int:
+    """Points after which the sum of `parts` (n,) has all but `rest` of its value: long tails would only make the tables finer."""
     left = np.cumsum(np.abs(parts)[::-1])[::-1]
-    return max(20, int(np.count_nonzero(left > 1e-9 * left[0])))
+    return max(20, int(np.count_nonzero(left > rest * left[0])))
 
 
 def _radial(transform: Transform):
