@@ -59,6 +59,14 @@ def apply_threads(n_threads: int | None = None) -> int:
     return count
 
 
+def ran_out(error: BaseException) -> str:
+    """"cuda" or "cpu" where an error means that the memory of the card or of the computer ran out, "" otherwise. torch says so in three ways."""
+    name, text = type(error).__name__, str(error)
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator" in text:
+        return "cpu"
+    return "cuda" if name == "OutOfMemoryError" or (name == "AcceleratorError" and "memory" in text) else ""
+
+
 @dataclass(frozen=True)
 class Memory:
     """Memory of a device in bytes."""

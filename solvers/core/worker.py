@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from .calculators import CalculatorSpec
+from .device import ran_out
 from .errors import Cancelled, NonFiniteError, OutOfMemoryError, QcadError, SetupError, StorageError
 from .job import JobSpec, Result, Step
 from .jobfolder import Attempt, Checkpoint, EventLog, JobFolder
@@ -190,9 +191,11 @@ def explain(error: BaseException) -> QcadError:
     name = type(error).__name__
     if isinstance(error, QcadError):
         return error
-    if isinstance(error, MemoryError):
-        return OutOfMemoryError("Main memory ran out.", hint="Use fewer k-points, bands or atoms, a lower cutoff, or a computer with more memory; then resume.")
-    if name == "OutOfMemoryError" or (name == "AcceleratorError" and "memory" in str(error)):
+    where = ran_out(error)
+    if where == "cpu":
+        return OutOfMemoryError("Main memory ran out.", hint="Use fewer k-points, bands or atoms, a lower cutoff, or a computer with more memory; then resume. "
+                                f"What failed: {str(error).strip().splitlines()[-1][-200:] if str(error).strip() else name}.")
+    if where == "cuda":
         return OutOfMemoryError(f"The memory of the graphics card ran out ({str(error).splitlines()[0][:200]}).",
                                 hint="Run on the CPU (--device cpu), or make the problem smaller; then resume.")
     if is_full(error):

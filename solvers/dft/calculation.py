@@ -20,7 +20,7 @@ from .eigen.algebra import orthonormalise
 from .extrapolation import DEPTH, Snapshot, extrapolated_density, extrapolated_orbitals, weights_of
 from .hubbard import Hubbard
 from .magnetisation import local_moments
-from .memory import require_memory
+from .memory import explained, require_memory
 from .model import Model
 from .parallel import Workers
 from .plan import Plan
@@ -137,9 +137,15 @@ class Calculation:
                 and self.problem.basis.device == other.problem.basis.device)
 
     def run(self) -> Iterator[SCFStep]:
-        """Self-consistent steps; afterwards `ground` is set."""
+        """Self-consistent steps; afterwards `ground` is set. Raises OutOfMemoryError with the estimate and advice where memory runs out."""
         tolerance = self.plan.params.tolerance / HARTREE_EV * len(self.plan.structure)
-        self.ground = yield from self_consistency(self.problem, self.state, tolerance=tolerance, max_steps=self.plan.params.max_steps)
+        try:
+            self.ground = yield from self_consistency(self.problem, self.state, tolerance=tolerance, max_steps=self.plan.params.max_steps)
+        except (MemoryError, RuntimeError) as error:
+            told = explained(error, self.plan)
+            if told is None:
+                raise
+            raise told from error
 
     @cached_property
     def energies(self) -> energy_module.Energies:
