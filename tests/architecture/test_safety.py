@@ -9,6 +9,7 @@ MAY_START_PROCESSES = {
     "solvers/cli/admin.py": "opens the window as a child",
     "solvers/bench/process.py": "runs and measures ours and the peers",
     "solvers/validate/peers/abinit.py": "runs the peer code",
+    "solvers/validate/peers/elk.py": "runs the peer code",
     "solvers/validate/peers/espresso.py": "runs the peer code",
     "solvers/validate/peers/phonon_espresso.py": "runs the peer code",
 }
