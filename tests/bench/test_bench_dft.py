@@ -99,3 +99,11 @@ def test_shares_sort_operations():
     found = shares.summary()
     assert all(found[name] > 0.0 for name in ("fft", "gemm", "eigh")) and sum(found[name] for name in ("fft", "gemm", "eigh", "rest")) == pytest.approx(1.0)
     assert found["flops"] == pytest.approx(20 * 2.0 * 200 * 200 * 300)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a card")
+def test_without_a_card_it_says_so(capsys):
+    from solvers.cli import main
+    assert main(["bench", "dft", "--device", "cuda"]) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith("qcad: Device 'cuda' was asked for, but torch sees no CUDA device.") and "Traceback" not in err
