@@ -38,6 +38,19 @@ def test_davidson_finds_the_lowest_states(lab, options):
 
 
 @pytest.mark.parametrize("options", [{}, GAMMA])
+def test_final_residuals_are_those_of_the_orbitals_returned(lab, options):
+    model = lab.model()
+    problem = lab.problem(model, lab.basis(model, cutoff=5.0, **options))
+    problem.set_density(atomic_density(problem))
+    batch = problem.basis.batches[0]
+    bands = davidson(problem.hamiltonian, batch, initial_orbitals(problem, batch, 6), expansions=2, tolerance=0.0, finish=True)
+    HX = problem.hamiltonian.apply(batch, bands.orbitals)
+    again = torch.linalg.vector_norm(HX - bands.eigenvalues[..., None] * bands.orbitals, dim=-1)
+    assert torch.allclose(bands.final, again, rtol=1e-8, atol=1e-12)
+    assert (bands.final < bands.residuals).all() and (bands.final > 1e-9).all()
+
+
+@pytest.mark.parametrize("options", [{}, GAMMA])
 @pytest.mark.parametrize("lean", [False, True])
 def test_a_small_subspace_is_collapsed_and_finds_the_same(lab, options, lean, monkeypatch):
     """What large blocks do on a card and, lean, on the CPU: three blocks at most, whatever the number of expansions."""

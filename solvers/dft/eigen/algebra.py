@@ -25,6 +25,11 @@ def overlap(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     return matmul(B, A.mH).mT if A.is_complex() else matmul(A, B.mT)
 
 
+def row_norms(A: torch.Tensor) -> torch.Tensor:
+    """Euclidean norms of the rows of (…, n). Of complex numbers torch would take the modulus of every one; seen as real pairs they need no root."""
+    return torch.linalg.vector_norm(torch.view_as_real(A).flatten(-2) if A.is_complex() and A.stride(-1) == 1 else A, dim=-1)
+
+
 def hermitian(M: torch.Tensor) -> torch.Tensor:
     """The Hermitian part of square matrices."""
     return 0.5 * (M + M.mH)
@@ -53,7 +58,7 @@ def lowest(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torc
 def _by_cholesky(H: torch.Tensor, L: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
     A = torch.linalg.solve_triangular(L, H, upper=False)
     A = torch.linalg.solve_triangular(L, A.mH, upper=False)
-    e, U = torch.linalg.eigh(hermitian(A))
+    e, U = torch.linalg.eigh(A)  # reads one triangle
     U = torch.linalg.solve_triangular(L.mH, U[..., :n], upper=True)
     return e[..., :n], U.mT
 

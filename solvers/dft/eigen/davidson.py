@@ -21,19 +21,21 @@ _ROOMY = 2**26
 
 @dataclass(frozen=True)
 class Bands:
-    """Approximate eigenpairs of a batch: orbitals (B, bands, storage), eigenvalues (B, bands) Ha, residual norms (B, bands) at the *start* of the call."""
+    """Approximate eigenpairs of a batch: orbitals (B, bands, storage), eigenvalues (B, bands) Ha, residual norms (B, bands) at the *start* of the call,
+    and `final` ones where they were asked for and are known."""
 
     orbitals: torch.Tensor
     eigenvalues: torch.Tensor
     residuals: torch.Tensor
+    final: torch.Tensor | None = None
 
 
 def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tolerance: float, weights: torch.Tensor | None = None,
-             spin: int = 0, image: torch.Tensor | None = None) -> Bands:
+             spin: int = 0, image: torch.Tensor | None = None, finish: bool = False) -> Bands:
     """Improve orthonormal orbitals X (B, bands, storage) of one spin by at most `expansions` expansions, at least one.
 
     tolerance: residual norm (Ha) below which a band counts as converged; weights (B, bands): bands of zero weight never ask for more; image: HX where it is
-    at hand, whose memory is then used.
+    at hand, whose memory is then used; finish: say the residuals at the end too, where the images for it are kept.
     """
     n_bands = X.shape[1]
     if 2 * (expansions + 1) * X.numel() * X.element_size() < _ROOMY:
@@ -64,4 +66,5 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
         C = C.to(X.dtype)
     if C is None:  # nothing was added after a collapse
         C = torch.eye(n_bands, dtype=X.dtype, device=X.device).expand(len(batch), -1, -1)
-    return Bands(space.vectors(C), e, first_norms)
+    X = space.vectors(C)
+    return Bands(X, e, first_norms, space.final(X, C, e) if finish else None)

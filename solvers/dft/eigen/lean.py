@@ -96,6 +96,10 @@ class LeanSubspace:
             rest = torch.cat([overlap(block, self.HV[-1]) for block in V[1:]], 1)
         self.g, self.h = bordered(self.g, g), bordered(self.h, torch.cat([top, rest], 1))
 
+    def final(self, X: torch.Tensor, C: torch.Tensor, e: torch.Tensor) -> torch.Tensor | None:
+        """None: the last vectors have no images."""
+        return None
+
     def vectors(self, C: torch.Tensor) -> torch.Tensor:
         """C V in memory of its own; the subspace is used up."""
         V, result = self.V, self._HV[0]

@@ -12,7 +12,7 @@ from functools import partial
 import torch
 
 from ..basis import Batch
-from .algebra import hermitian, lowest, matmul, overlap
+from .algebra import hermitian, lowest, matmul, overlap, row_norms
 from .davidson import Bands
 
 #: bands per group: 3 × 8 = 24 stays below the 32 up to which GPU libraries solve batched eigenproblems by Jacobi rotations
@@ -24,7 +24,7 @@ WORTHWHILE = 300
 
 
 def ppcg(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tolerance: float, weights: torch.Tensor | None = None, spin: int = 0,
-         image: torch.Tensor | None = None) -> Bands:
+         image: torch.Tensor | None = None, finish: bool = False) -> Bands:
     """Improve orthonormal orbitals X (B, bands, storage) by at most `expansions` steps, at least one; arguments and result as of `davidson`."""
     apply = partial(hamiltonian.apply, batch, spin=spin)
     HX = apply(X) if image is None else image.clone()
@@ -53,7 +53,7 @@ def ppcg(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, toleran
         else:
             e = (X.conj() * HX).real.sum(-1)
     X, HX, e = _ritz(X, HX)
-    return Bands(X, e, first_norms)
+    return Bands(X, e, first_norms, row_norms(HX - e[..., None] * X) if finish else None)
 
 
 def _beside(W: torch.Tensor, X: torch.Tensor) -> torch.Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 
 from ..basis import Batch
-from .algebra import combine, hermitian, matmul, overlap
+from .algebra import combine, hermitian, matmul, overlap, row_norms
 
 
 class Subspace:
@@ -73,6 +73,12 @@ class Subspace:
         h[:, self.n_bands:] = overlap(V[:, self.n_bands:m], HV[:, n:m])
         self.g, self.h, self.n = bordered(self.g, g), bordered(self.h, h), m
 
+    def final(self, X: torch.Tensor, C: torch.Tensor, e: torch.Tensor) -> torch.Tensor | None:
+        """Residual norms (B, bands) of X = C V, from the images at hand; None where some are missing."""
+        R = matmul(C, self.HV[:, :self.n])
+        R -= e[..., None] * X
+        return row_norms(R)
+
     def vectors(self, C: torch.Tensor) -> torch.Tensor:
         """C V in memory of its own; the subspace is used up."""
         return matmul(C, self.V[:, :self.n])
@@ -80,7 +86,7 @@ class Subspace:
 
 def normalised(W: torch.Tensor) -> torch.Tensor:
     """Rows divided by their length, in place."""
-    W /= torch.linalg.vector_norm(W, dim=-1, keepdim=True).clamp_min(1e-150)
+    W *= (1.0 / row_norms(W).clamp_min(1e-150))[..., None]
     return W
 
 
