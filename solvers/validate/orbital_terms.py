@@ -1,7 +1,7 @@
 """DFT+U, hybrid functionals and D3 beside `pw.x`: what the term adds to the energy, the forces, the moments.
 
 The PBE of `pw.x` differs from libxc's by rounded PW92 constants (up to 2e-6 Ha/atom): energies are compared as differences to the crystal without the term.
-Where the term moves many electrons that difference too would feel them (1e-6 Ha/atom in TiC and Fe2 with PBE): these are LDA, whose digits agree.
+Where the term moves many electrons that difference too may feel them: these crystals are LDA, whose digits agree.
 Antiferromagnetic oxides, LDA too, are compared as they are: without U they have another ground state.
 +U needs potentials with orbitals: both codes read the same UPF file, a GTH potential with Gaussian orbitals. Hybrids read the GTH table entry.
 `python -m solvers.validate.orbital_terms [NAME …]` runs `pw.x` on the named cases, on all without names, and stores what it says.
