@@ -97,7 +97,11 @@ def _whole(text: str) -> str | None:
 
 
 def _value(text: str) -> str:
-    found = None if _is_number(text) else _whole(text)
+    if _is_number(text):
+        return text
+    if ", " in text and None not in (parts := [_whole(part) for part in text.split(", ")]):
+        return "、".join(parts)  # a list of remarks
+    found = _whole(text)
     return text if found is None else found
 
 
