@@ -43,7 +43,7 @@ class Deck:
     """A deck as read back, in SI: material name, unit system, stiffness (n_T, 6, 6) Pa, temperatures (n_T,) K or None, density (n_T,) kg/m³ or None.
 
     declared: the Voigt stiffness (n_T, 6, 6) in Pa that the header states, None in decks of other programs; orientation: as stated in the header;
-    block: the lines of the material alone, which is all that a solver is given.
+    block: the lines of the material alone, which is all that a solver is given; specific_heat: rows (n, 2) of J/(kg K) and K, None where it states none.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Deck:
     declared: np.ndarray | None
     orientation: str | None
     block: str
+    specific_heat: np.ndarray | None = None
 
 
 def number(value: float) -> str:
@@ -122,6 +123,11 @@ def deck_text(material: Material, dialect: Dialect, units: str = "SI", orientati
     else:
         # a density over temperature would count the change of volume twice without an expansion table, so the first row stands alone
         lines += ["*DENSITY", f"{number(float(np.ravel(turned.density)[0]) * system.density)},"]
+    if turned.specific_heat is not None:
+        lines += comment(turned.specific_heat.words)
+        lines.append("*SPECIFIC HEAT")
+        table = zip(turned.specific_heat.values, turned.specific_heat.temperatures, strict=True)
+        lines += [f"{number(c * system.specific_heat)},{number(T)}" for c, T in table]
     lines.append(f"*ELASTIC, TYPE={dialect.anisotropic}")
     for index, packed in enumerate(dialect.packing.pack(turned.stiffness) * system.stress):
         fields = [number(value) for value in packed]
@@ -144,7 +150,7 @@ def read_back(text: str, dialect: Dialect) -> Deck:
     """The first material of a deck in SI. Raises ReadError naming the line: unknown units, over-long fields, a wrong count of constants."""
     units, orientation, declared = None, None, []
     name, keyword, block = "", "", []
-    rows: dict[str, list[float]] = {"*ELASTIC": [], "*DENSITY": []}
+    rows: dict[str, list[float]] = {"*ELASTIC": [], "*DENSITY": [], "*SPECIFIC HEAT": []}
     for n, line in enumerate(text.splitlines(), 1):
         if line.startswith("**"):
             if found := re.match(r"\*\* UNIT SYSTEM: (\S+)", line):
@@ -181,7 +187,14 @@ def read_back(text: str, dialect: Dialect) -> Deck:
         raise ReadError(f"The header states {len(declared)} constants for {len(table)} rows of *ELASTIC.", hint="Export the deck again.")
     stiffness = np.stack([dialect.packing.unpack(row) for row in table]) / units.stress
     return Deck(name, units, stiffness, temperatures, np.array(rows["*DENSITY"]) / units.density if rows["*DENSITY"] else None,
-                unpack_21(np.reshape(declared, (len(table), 21))) if declared else None, orientation, "\n".join(block) + "\n")
+                unpack_21(np.reshape(declared, (len(table), 21))) if declared else None, orientation, "\n".join(block) + "\n",
+                _pairs(rows["*SPECIFIC HEAT"], units.specific_heat))
+
+
+def _pairs(values: list[float], unit: float) -> np.ndarray | None:
+    if len(values) % 2:
+        raise ReadError(f"The table of *SPECIFIC HEAT holds {len(values)} numbers.", hint="Pairs of value and temperature are needed.")
+    return np.reshape(values, (-1, 2)) / [unit, 1.0] if values else None
 
 
 def _option(line: str, key: str) -> str:
@@ -221,6 +234,11 @@ def write_deck(material: Material, path: str | Path, dialect: Dialect, *, units:
     wanted = material.stiffness if orientation is None else material.rotated(orientation).stiffness
     difference = max(np.abs(found - wanted).max() for found in (deck.stiffness, deck.declared)) / np.abs(wanted).max()
     density = 0.0 if material.density is None else abs(deck.density[0] / np.ravel(material.density)[0] - 1)
+    if material.specific_heat is not None:
+        heat = np.stack([material.specific_heat.values, material.specific_heat.temperatures], 1)
+        if deck.specific_heat is None or deck.specific_heat.shape != heat.shape:
+            raise RefusedError("The specific heat is not in the deck that was read back.", hint="This is a fault of the exporter; the file was not written.")
+        difference = max(difference, float((np.abs(deck.specific_heat - heat) / np.maximum(np.abs(heat).max(0), 1e-300)).max()))
     if not max(difference, density) < READ_BACK_TOLERANCE:
         raise RefusedError(f"The deck read back differs from the material by {max(difference, density):.1e}.",
                            hint="This is a fault of the exporter; the file was not written.")

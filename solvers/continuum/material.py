@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..core.errors import RefusedError, SetupError
+from .heat import SpecificHeat
 from .orientation import has_four_indices, orientation_matrix
 from .tensor import UPPER, coerce_stiffness, is_stable, mandel_eigenvalues, pack_21, rotate, unpack_21
 
@@ -40,7 +41,7 @@ class Material:
     lattice: conventional lattice vectors as rows in Å, and R_lattice_to_frame: the rotation that carries them into the frame of the tensor.
     covariance: source ("fit", "amplitude", "cutoff", …) -> (21, 21) in Pa², order of `tensor.NAMES_21`, or one per temperature;
     provenance: plain values: method, functional, conditions, potentials {name: sha256}, run_ids, source …
-    atoms_per_volume: 1/m³. Raises SetupError with what is wrong.
+    atoms_per_volume: 1/m³; specific_heat: a table of its own temperatures. Raises SetupError with what is wrong.
     """
 
     stiffness: np.ndarray
@@ -53,6 +54,7 @@ class Material:
     covariance: Mapping[str, np.ndarray] = field(default_factory=dict)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     atoms_per_volume: float | None = None
+    specific_heat: SpecificHeat | None = None
 
     def __post_init__(self):
         def put(name, value):
@@ -158,6 +160,10 @@ class Material:
         return replace(self, stiffness=mix(self.stiffness), density=self.density if np.ndim(self.density) == 0 else mix(self.density),
                        temperatures=np.array([float(temperature)]), covariance={source: value if value.ndim == 2 else mix(value) for source,
                                                                                 value in self.covariance.items()})
+
+    def with_specific_heat(self, phonons: Any, run: str = "") -> Material:
+        """The material with the specific heat of a phonon `Result` (or with a `SpecificHeat`); run: id of the phonon job. Raises SetupError, RefusedError."""
+        return replace(self, specific_heat=phonons if isinstance(phonons, SpecificHeat) else SpecificHeat.of_phonons(phonons, run))
 
     def rotated(self, orientation) -> Material:
         """The same material with the tensor in the part's axes: "[110],[001]" (see `orientation`), or a rotation whose rows are the new axes."""

@@ -10,14 +10,17 @@ import numpy as np
 
 from ..core.errors import MissingError, QcadError, ReadError, SetupError
 from ..core.sealed import write_file
+from ..core.structure import jsonable
+from .heat import SpecificHeat
 from .material import Material
 
 FORMAT = "qcad-material"
 VERSION = 1
 MAX_BYTES = 64 * 1024 * 1024
+_DEEPEST = 200
 _KEYS = {"format", "version", "name", "stiffness_pa", "temperatures_k", "density_kg_m3", "validity_k", "lattice_angstrom", "R_lattice_to_frame",
          "covariance_pa2", "provenance",
-         "atoms_per_m3"}
+         "atoms_per_m3", "specific_heat"}
 
 
 def to_dict(material: Material) -> dict[str, Any]:
@@ -29,7 +32,8 @@ def to_dict(material: Material) -> dict[str, Any]:
             "temperatures_k": plain(material.temperatures),
             "density_kg_m3": plain(material.density), "validity_k": plain(material.validity), "lattice_angstrom": plain(material.lattice),
             "R_lattice_to_frame": plain(material.R_lattice_to_frame), "covariance_pa2": {source: plain(value) for source, value in material.covariance.items()},
-            "provenance": _jsonable(material.provenance), "atoms_per_m3": material.atoms_per_volume}
+            "provenance": jsonable(material.provenance, _refuse_object), "atoms_per_m3": material.atoms_per_volume,
+            **({} if material.specific_heat is None else {"specific_heat": material.specific_heat.to_dict()})}
 
 
 def from_dict(data: Mapping[str, Any]) -> Material:
@@ -61,7 +65,8 @@ def from_dict(data: Mapping[str, Any]) -> Material:
             validity=None if arrays["validity_k"] is None else tuple(arrays["validity_k"]), lattice=arrays["lattice_angstrom"],
             R_lattice_to_frame=np.eye(3) if arrays["R_lattice_to_frame"] is None else arrays["R_lattice_to_frame"],
             covariance={source: _numbers(value, f"covariance_pa2[{source}]") for source, value in data.get("covariance_pa2", {}).items()},
-            provenance=data.get("provenance", {}), atoms_per_volume=None if arrays["atoms_per_m3"] is None else float(arrays["atoms_per_m3"]))
+            provenance=data.get("provenance", {}), atoms_per_volume=None if arrays["atoms_per_m3"] is None else float(arrays["atoms_per_m3"]),
+            specific_heat=None if data.get("specific_heat") is None else SpecificHeat.from_dict(data["specific_heat"]))
     except SetupError as error:
         raise ReadError(f"The material cannot be used: {error.message}", hint=error.hint) from error
 
@@ -89,7 +94,10 @@ def load(path: str | Path) -> Material:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise ReadError(f"{path} is {path.stat().st_size} bytes long; a material is at most {MAX_BYTES}.", hint="This is another kind of file.")
-        data = json.loads(path.read_bytes().decode("utf-8"), parse_constant=_refuse_constant)
+        content = path.read_bytes()
+        if _depth(content) > _DEEPEST:  # the reader recurses; where a library has raised Python's limit the process would die
+            raise ReadError(f"{path} is not a material: its lists are nested more than {_DEEPEST} deep.", hint="A material needs six levels.")
+        data = json.loads(content.decode("utf-8"), parse_constant=_refuse_constant)
     except FileNotFoundError:
         raise MissingError(f"There is no file {path}.", hint="Check the path.") from None
     except QcadError:
@@ -103,6 +111,13 @@ def load(path: str | Path) -> Material:
         return from_dict(data)
     except ReadError as error:
         raise ReadError(f"{path}: {error.message}", hint=error.hint) from error
+
+
+def _depth(content: bytes) -> int:
+    """Most brackets that are open at once, those in texts included."""
+    marks = np.frombuffer(content, np.uint8)
+    steps = np.isin(marks, [ord("["), ord("{")]).astype(np.int8) - np.isin(marks, [ord("]"), ord("}")]).astype(np.int8)
+    return int(np.cumsum(steps, dtype=np.int64).max(initial=0))
 
 
 def write_text(path: str | Path, text: str) -> None:
@@ -126,15 +141,5 @@ def _refuse_constant(text: str):
     raise ReadError(f"The file holds {text}, which is not a number.", hint="Unknown values are written as null.")
 
 
-def _jsonable(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
-    if isinstance(value, np.ndarray):
-        return _jsonable(value.tolist())
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
+def _refuse_object(value: Any):
     raise SetupError(f"Provenance holds {value!r}, which is not plain data.", hint="Use texts, numbers, lists and dictionaries.")

@@ -114,6 +114,10 @@ def table(material: Material) -> str:
             lines.append(f"  {name}  {value:12.4f} GPa" + ("" if error is None else f"  ± {error:.4f}"))
     density = "unknown" if material.density is None else ", ".join(f"{value:.2f}" for value in np.ravel(material.density))
     lines.append(f"density  {density} kg/m³")
+    if material.specific_heat is not None:
+        heat = material.specific_heat
+        room = f"{heat.at(300.0):.2f} J/(kg K) at 300 K; " if heat.temperatures[0] <= 300.0 <= heat.temperatures[-1] else ""
+        lines.append(f"specific heat  {room}{heat.words.removeprefix('specific heat: ')}")
     if len(material.stiffness) == 1:
         lines += _derived(material)
     lines += _measured(material)

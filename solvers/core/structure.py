@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -141,7 +141,7 @@ class Structure:
             canonical = value if value.dtype.kind in "OU" else np.ascontiguousarray(value, value.dtype.newbyteorder("<"))
             payload = json.dumps(value.tolist()).encode() if value.dtype.kind in "OU" else canonical.tobytes()
             digest.update(f"{name}:{canonical.dtype.kind}{canonical.shape}".encode() + payload)
-        digest.update(json.dumps([_jsonable(dict(self.info)), _jsonable([dict(item) for item in self.constraints])], sort_keys=True).encode())
+        digest.update(json.dumps([jsonable(dict(self.info)), jsonable([dict(item) for item in self.constraints])], sort_keys=True).encode())
         return digest.hexdigest()
 
     def with_(self, **changes: Any) -> Structure:
@@ -157,8 +157,8 @@ class Structure:
             "cell": self.cell.tolist(),
             "pbc": self.pbc.tolist(),
             "arrays": {name: {"dtype": value.dtype.str, "shape": list(value.shape), "data": value.ravel().tolist()} for name, value in self.arrays.items()},
-            "info": _jsonable(dict(self.info)),
-            "constraints": _jsonable([dict(item) for item in self.constraints]),
+            "info": jsonable(dict(self.info)),
+            "constraints": jsonable([dict(item) for item in self.constraints]),
         }
 
     @classmethod
@@ -242,13 +242,14 @@ def _plain_constraint(item: Mapping[str, Any]) -> dict[str, Any]:
     return {"name": item["name"], "kwargs": {key: (np.array(value) if isinstance(value, list) else value) for key, value in item["kwargs"].items()}}
 
 
-def _jsonable(value: Any) -> Any:
+def jsonable(value: Any, other: Callable[[Any], Any] = str) -> Any:
+    """`value` as plain JSON values; `other` answers for what has no such form (it may raise)."""
     if isinstance(value, Mapping):
-        return {str(key): _jsonable(item) for key, item in value.items()}
+        return {str(key): jsonable(item, other) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_jsonable(item) for item in value]
+        return [jsonable(item, other) for item in value]
     if isinstance(value, np.ndarray):
-        return _jsonable(value.tolist())
+        return jsonable(value.tolist(), other)
     if isinstance(value, np.generic):
         return value.item()
-    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else other(value)
