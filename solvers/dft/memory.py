@@ -13,7 +13,7 @@ _GIB = 2**30
 
 def require_memory(plan: Plan, device: str) -> int:
     """The estimated need in bytes. Raises OutOfMemoryError when the whole main memory, or the free memory of the card, is smaller."""
-    need = plan.estimate()["memory"]
+    need = plan.estimate(device)["memory"]
     memory = machine.memory(device)
     room = memory.free if device == "cuda" else memory.total
     if need > room:

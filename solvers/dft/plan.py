@@ -28,6 +28,9 @@ SYMMETRY_TOLERANCE = 1e-5
 #: functionals with exact exchange
 HYBRIDS = frozenset(("PBE0", "HSE06", "HSE06-PBE"))
 
+#: bytes of a subspace of vectors and images from which it is kept lean (`eigen.davidson`), and of all projectors up to which they are kept (`projectors`)
+_LEAN, _KEPT = 2**26, 2**25
+
 
 @dataclass(frozen=True, eq=False)
 class Plan:
@@ -78,14 +81,14 @@ class Plan:
                 **({"hubbard": str(self.params.hubbard), "hubbard_projection": self.params.hubbard_projection} if self.params.hubbard is not None else {}),
                 **({"exchange_singularity": self.params.exchange_singularity} if self.params.xc in HYBRIDS else {})}
 
-    def estimate(self) -> dict[str, Any]:
-        """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) and seconds (rough), without running."""
+    def estimate(self, device: str = "cpu") -> dict[str, Any]:
+        """n_plane_waves, n_kpoints, n_bands, grid, memory (bytes) on a device and seconds (rough), without running."""
         points, bands, waves = int(np.prod(self.shape)), self.n_bands, self.n_plane_waves
         rows = sum(self.entries[symbol].n_projectors for symbol in self.structure.symbols)
         size = 8 if self.real else 16
         threads = machine.threads()
         n_k = self.n_spin * len(self.kpoints)
-        memory = n_k * waves * size * (bands + rows / self.n_spin) + min(threads, n_k) * 7 * bands * waves * size + 40 * 8 * points + 250 * 2**20
+        memory = self._memory(device, rows, size)
         # per band and application: pruned FFT pair and projector products; per band: subspace products. Rates of one core, from our own measurements
         flops = (16.0 * rows * waves + 60.0 * bands * waves) / (2.0 if self.real else 1.0)
         transforms = 4.0 if self.params.xc == "r2SCAN" else 1.0  # its operator works on three derivatives of every band
@@ -96,6 +99,19 @@ class Plan:
             seconds += 6 * n_k * mesh * filled * bands * 3e-8 * points / (4.0 if self.real else 1.0) / threads
         return {"n_plane_waves": waves, "n_kpoints": len(self.kpoints), "n_spin": self.n_spin, "n_bands": bands, "grid": self.shape, "memory": int(memory),
                 "seconds": float(seconds)}
+
+    def _memory(self, device: str, rows: int, size: int) -> float:
+        """Bytes of a calculation without exact exchange: orbitals, projectors (`projectors.Projectors`), the threads' subspaces (`eigen`), fields on the box,
+        and what a process has loaded. rows: projectors of all atoms; size: bytes per coefficient."""
+        points, waves, n_k = int(np.prod(self.shape)), self.n_plane_waves, len(self.kpoints)
+        all_rows = n_k * waves * size * rows
+        if device == "cuda":
+            return self.n_spin * n_k * waves * size * self.n_bands + all_rows + 7 * self.n_bands * waves * size + 40 * 8 * points + 250 * 2**20
+        block = (self.n_bands + math.sqrt(self.n_bands)) * waves * size
+        subspace = 5 * block if 6 * block >= _LEAN else min(11 * block, 1.5 * _LEAN)
+        forms = n_k * waves * size / 2 * sum(entry.n_projectors for entry in self.entries.values())
+        busy = min(machine.threads(), self.n_spin * n_k)
+        return self.n_spin * n_k * block + busy * (subspace + 12 * 2**20) + (all_rows if all_rows <= _KEPT else forms) + 32 * 8 * points + 335 * 2**20
 
 
 def make_plan(structure: Structure, params: DFTParams) -> Plan:

@@ -27,6 +27,18 @@ def test_need_grows_with_the_cell_and_small_runs_pass():
                                                                      DFTParams(cutoff=150.0, kpts="2x2x2", device="cpu")), "cpu")
 
 
+def test_the_estimate_knows_what_the_engine_keeps():
+    """The plan imports no torch, so the two limits stand twice; projectors of all k-points are not counted where they are made again, on a card they are."""
+    from solvers.dft import plan as planning
+    from solvers.dft import projectors
+    from solvers.dft.eigen import davidson
+    assert (planning._LEAN, planning._KEPT) == (davidson._ROOMY, projectors.KEPT)
+    large = make_plan(Structure.from_atoms(bulk("Si", "diamond", a=5.43, cubic=True).repeat(3)), DFTParams(cutoff=300.0, device="cpu"))
+    rows = 216 * 5 * large.n_plane_waves * 8
+    assert large.real and rows > 2**28
+    assert large.estimate("cuda")["memory"] - large.estimate("cpu")["memory"] > 0.8 * rows
+
+
 def test_too_large_a_run_is_refused_with_both_figures(monkeypatch):
     monkeypatch.setattr(machine, "memory", lambda device: machine.Memory(total=2**27, free=2**26))
     for device, text in (("cpu", r"computer has 0\.1 GiB"), ("cuda", r"card has 0\.1 GiB")):
