@@ -108,7 +108,7 @@ def hydrogen(moment, **own):
 
     atoms = Atoms("H", positions=[[0.3, 0.2, 0.1]], cell=np.eye(3) * 4.5, pbc=True)
     params = DFTParams(xc="r2SCAN", cutoff=150, smearing="none", spin="collinear", magmoms=[1.0], total_moment=moment, device="cpu", symmetry=False,
-                       tolerance=1e-9, **own)
+                       tolerance=1e-10, **own)
     calculation = Calculation(make_plan(Structure.from_atoms(atoms), params), Workers(1))
     for _ in calculation.run():
         pass

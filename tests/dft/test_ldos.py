@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import fcc100
 
 from solvers.core.structure import Structure
-from solvers.dft import scf
+from solvers.dft import preconditioners, scf
 from solvers.dft.calculation import Calculation
 from solvers.dft.grid import FFTGrid
 from solvers.dft.ldos import empty_share, local_density_of_states, screen
@@ -89,3 +89,12 @@ def test_bulk_metal_keeps_kerker():
     calculation = Calculation(make_plan(Structure.from_atoms(atoms), DFTParams(cutoff=150.0, kpts="3x3x3", tolerance=1e-6, device="cpu")))
     texts = [step.text for step in calculation.run()]
     assert "Kerker" in texts[1]
+
+
+@pytest.mark.parametrize(("empty", "kind"), [(0.0, "Kerker"), (0.02, "Kerker"), (0.09, "LDOS"), (0.4, "LDOS")])
+def test_a_thick_slab_is_still_a_slab(empty, kind):
+    """32 layers of aluminium leave 9 % of their cell empty, densely packed crystals at most 2 %."""
+    levels = torch.ones(1, 1, 1000, dtype=torch.float64)
+    levels[..., :round(1000 * empty)] = 0.0
+    choice = preconditioners._metal("partly filled bands", levels)
+    assert choice.kind == kind and choice.reason.startswith("partly filled bands")
