@@ -1,6 +1,7 @@
 """Where self-consistency begins: superposed atomic densities, atomic orbitals plus random plane waves. Hartree atomic units."""
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,8 @@ from .pseudo.harmonics import solid_harmonics
 SEED = 20261121
 #: rows of random numbers made at once
 _ROWS = 32
+#: random coefficients from which a GPU makes its own: a large block would take the host seconds
+_MANY = 2**22
 
 
 def atoms_of(problem: Problem) -> list[RadialAtom]:
@@ -49,15 +52,31 @@ def random_rows(batch: Batch, rows: int, seed: int) -> torch.Tensor:
     return torch.cat(list(_random_pieces(batch, rows, seed)), 1)
 
 
+def hashed_uniform(n: int, start: int, device: str) -> torch.Tensor:
+    """n numbers in [−1, 1), equal on every device: the generator SplitMix64 (G. L. Steele, D. Lea, C. H. Flood, OOPSLA 2014) at places start, start + 1, …"""
+    def wrapped(constant: int) -> int:
+        return (constant + 2**63) % 2**64 - 2**63
+    x = (torch.arange(n, dtype=torch.int64, device=device) + wrapped(start)) * wrapped(0x9E3779B97F4A7C15)
+    x = (x ^ ((x >> 30) & (2**34 - 1))) * wrapped(0xBF58476D1CE4E5B9)
+    x = (x ^ ((x >> 27) & (2**37 - 1))) * wrapped(0x94D049BB133111EB)
+    return ((x ^ ((x >> 31) & (2**33 - 1))) >> 11).to(torch.float64) * 2.0**-52
+
+
 def _random_pieces(batch: Batch, rows: int, seed: int) -> Iterator[torch.Tensor]:
-    """`random_rows` a few rows at a time."""
+    """`random_rows` a few rows at a time; many of them on a GPU are made there."""
+    there = batch.device == "cuda" and rows * batch.n_pw > _MANY
     generators = [np.random.default_rng([seed, batch.first + i]) for i in range(len(batch))]
     damping = [1.0 / (1.0 + batch.kinetic[i, :len(sphere)].cpu() ** 2) for i, sphere in enumerate(batch.spheres)]
     for first in range(0, rows, _ROWS):
         stored, view = batch.blank(min(_ROWS, rows - first))
         for i, sphere in enumerate(batch.spheres):
-            values = torch.from_numpy(generators[i].normal(size=(2, stored.shape[1], len(sphere))))
-            view[i, :, :len(sphere)] = torch.complex(values[0], values[1]).mul_(damping[i]).to(batch.device)
+            shape = (2, stored.shape[1], len(sphere))
+            if there:
+                place = ((seed << 20) + batch.first + i << 24) * 4096 + 2 * first * len(sphere)
+                values = hashed_uniform(math.prod(shape), place, batch.device).reshape(shape)
+            else:
+                values = torch.from_numpy(generators[i].normal(size=shape))
+            view[i, :, :len(sphere)] = torch.complex(values[0], values[1]).to(batch.device) * damping[i].to(batch.device)
         yield batch.clean(stored)
 
 

@@ -82,6 +82,18 @@ def test_a_card_gives_the_numbers_of_the_cpu(name):
             assert abs(after.energies.free - solved(atoms, options, "cpu").energies.free) < 1e-9
 
 
+def test_a_card_makes_the_random_numbers_of_large_blocks(monkeypatch):
+    from solvers.dft import start
+    one = start.hashed_uniform(4000, 7, "cpu")
+    assert one.abs().max() < 1.0 and abs(float(one.mean())) < 0.03 and float(one.square().mean()) == pytest.approx(1 / 3, abs=0.02)
+    assert torch.equal(one[10:], start.hashed_uniform(3990, 17, "cpu")) and abs(float((one[1:] * one[:-1]).mean())) < 0.03
+    monkeypatch.setattr(start, "_MANY", 0)
+    atoms, options = silicon(), {"kpts": "1x1x1", "cutoff": 3 * HARTREE_EV}
+    with PretendCuda():
+        found = solved(atoms, options, "cuda").energies.free
+    assert abs(found - solved(atoms, options, "cpu").energies.free) < 1e-9
+
+
 def test_launches_and_waits_of_a_step_do_not_grow_with_k_points():
     """Each wait empties the queue of the device; launches cost some microseconds each. Both belong to a step and not to a k-point or a band."""
     counts = {}
