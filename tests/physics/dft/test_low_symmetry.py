@@ -100,4 +100,4 @@ def test_stored_curves_are_whole():
     for peer in ("abinit", "elk"):
         names = set(store.stored(peer, "crystals"))
         whole_ones = [crystal for crystal in CRYSTALS if {crystal.case(strain).name for strain in STRAINS} <= names]
-        assert len(names) == len(STRAINS) * len(whole_ones) and whole_ones, peer
+        assert len(names) == len(STRAINS) * len(whole_ones) and len(whole_ones) >= (20 if peer == "abinit" else 4), peer
