@@ -6,7 +6,8 @@ projector exceeds 1e-10, with end corrections for smooth functions on both sides
 is zero; the corrections then do nothing, and the sum is the plain one over the file's points. Ours − ABINIT, Ha/atom, same file otherwise: Fe (one atom, 24 Ha)
 6.7e-7 without and 1.2e-7 with the mark, Cu of SPMS (20 Ha) −6.2e-7 and 1.2e-7; of what is left 1.3e-7 is ABINIT's cubic interpolation of the core density
 (Fe without core: −1.2e-8). Its q tables play no part (mqgrid 10001: 5e-12). From 33.8 Ha on ABINIT interpolates projectors to half the file's step by cubics
-from a neighbouring interval, 7e-7 of their value at large q: Fe at 36 Ha then differs by 7e-7 Ha whatever the mark; below that nothing is interpolated.
+from a neighbouring interval, 7e-7 of their value at large q, and Fe at 36 Ha differs by 7e-7, Zn by 2.5e-6 Ha whatever the mark; at 33 Ha, where nothing is
+interpolated, by 1e-7.
 """
 from __future__ import annotations
 
