@@ -7,7 +7,7 @@ from __future__ import annotations
 import importlib
 
 _LAZY = {
-    "Material": "material", "material_from_constants": "constants", "CLASSES": "constants",
+    "Material": "material", "SpecificHeat": "heat", "material_from_constants": "constants", "CLASSES": "constants",
     "elastic_constants": "elastic", "elastic": "elastic", "ElasticParams": "params",
     "averages": "averages", "Averages": "averages", "anisotropy": "averages",
     "young_surface": "directions", "young_modulus": "directions", "extremes": "directions",

@@ -4,6 +4,7 @@ A. Togo, J. Phys. Soc. Jpn. 92, 012001 (2023); A. Togo et al., J. Phys.: Condens
 """
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,7 +92,11 @@ class Lattice:
         self.phonopy.forces = forces
         self.phonopy.produce_force_constants(calculate_full_force_constants=False, show_drift=False)
         drift = float(np.abs(self.phonopy.force_constants.sum(1)).max())
-        self.phonopy.symmetrize_force_constants(show_drift=False, use_symfc_projector=True)
+        limit = sys.getrecursionlimit()
+        try:
+            self.phonopy.symmetrize_force_constants(show_drift=False, use_symfc_projector=True)
+        finally:
+            sys.setrecursionlimit(limit)  # symfc raises it to 100 000 when imported: a nested JSON file would then crash the process instead of being refused
         return drift
 
     @property

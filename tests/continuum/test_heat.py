@@ -1,6 +1,8 @@
 """The specific heat of phonons on its way into a material, its file and its decks."""
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from ase.build import bulk
@@ -22,6 +24,11 @@ def copper():
                            {"structure": Structure.from_atoms(bulk("Cu", "fcc", a=3.59)), "calculator": CalculatorSpec("emt")}))
     stiffness = 1e9 * (np.diag([176.0, 176, 176, 82, 82, 82]) + np.pad(125.0 * (1 - np.eye(3)), (0, 3)))
     return result, Material(stiffness=stiffness, density=8960.0, name="Cu").with_specific_heat(result, run="job-7")
+
+
+def test_phonons_leave_the_recursion_limit_alone(copper):
+    """A library raises it a hundredfold; readers of nested JSON rely on it."""
+    assert "symfc" in sys.modules and sys.getrecursionlimit() < 20_000
 
 
 def test_rows_unit_and_origin(copper):
