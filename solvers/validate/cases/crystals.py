@@ -103,7 +103,7 @@ CRYSTALS = (
     Crystal("rocksalt", ("Mg", "O"), _cube(4.17), 36.0, 4, xc="LDA"),
     Crystal("rocksalt", ("Ti", "C"), _cube(4.27), 32.0, 4, xc="LDA", width=0.01),
     Crystal("fcc", ("Ti",), 16.5, 30.0, 6, xc="LDA", width=0.01),
-    Crystal("bcc", ("Fe",), 9.9, 36.0, 6, xc="LDA", width=0.01),
+    Crystal("bcc", ("Fe",), 9.9, 33.0, 6, xc="LDA", width=0.01),
     Crystal("fcc", ("Au",), 16.9, 28.0, 6, xc="LDA", width=0.01),
     Crystal("fcc", ("Pb",), 29.0, 24.0, 6, xc="LDA", width=0.01),
 )
