@@ -20,7 +20,7 @@ STEPS = 60
 #: systems that take less than about a minute on one core
 QUICK = ("hydrogen-atom", "aluminium-slab-8")
 #: slabs of one metal: the longest may take this many steps more than the shortest
-SLABS, MORE_STEPS = ("aluminium-slab-8", "aluminium-slab-16", "aluminium-slab-32"), 5
+SLABS, MORE_STEPS = ("aluminium-slab-8", "aluminium-slab-16", "aluminium-slab-32"), 3
 
 
 def names() -> tuple[str, ...]:
