@@ -142,7 +142,8 @@ def self_consistency(problem: Problem, state: SCFState, *, tolerance: float, max
         state.energies.append(free)
         state.accuracies.append(state.accuracy)
         slack = _unsettled(problem, occupations, [item.residuals for item in bands])
-        settled = math.inf if any(item.final is None for item in bands) else _unsettled(problem, occupations, [item.final for item in bands])
+        # unknowns of extra terms answer to the orbitals in first order: such cycles take the step more
+        settled = math.inf if problem.terms or any(item.final is None for item in bands) else _unsettled(problem, occupations, [item.final for item in bands])
         added = _adapt_bands(problem, state, eigenvalues, fermi)
         if added > 0:
             texts.append(f"{added} bands added: the highest one was still partly filled")
