@@ -108,7 +108,7 @@ class Plan:
         if device == "cuda":
             return self.n_spin * n_k * waves * size * self.n_bands + all_rows + 7 * self.n_bands * waves * size + 40 * 8 * points + 250 * 2**20
         block = (self.n_bands + math.sqrt(self.n_bands)) * waves * size
-        subspace = 5 * block if 6 * block >= _LEAN else min(11 * block, 1.5 * _LEAN)
+        subspace = 7 * block if 6 * block >= _LEAN else min(11 * block, 1.5 * _LEAN)
         forms = n_k * waves * size / 2 * sum(entry.n_projectors for entry in self.entries.values())
         busy = min(machine.threads(), self.n_spin * n_k)
         return self.n_spin * n_k * block + busy * (subspace + 12 * 2**20) + (all_rows if all_rows <= _KEPT else forms) + 32 * 8 * points + 335 * 2**20
