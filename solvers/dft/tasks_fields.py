@@ -140,7 +140,9 @@ def _difference(params: FieldParams, plan: Plan, resume: State | None) -> Iterat
         if not stored:  # else these steps were told before
             n = step.n
             yield step
-    total = calculation.ground.rho.clone()
+    # a resumed cycle takes a step more than it had: its density is another one by the cycle's tolerance
+    stored.setdefault("part_whole", calculation.ground.rho.cpu().numpy())
+    total = torch.from_numpy(np.array(stored["part_whole"], copy=True)).to(calculation.ground.rho)
     warnings: list[str] = []
     for i, atoms in enumerate(parts):
         key = f"part_{i}"
