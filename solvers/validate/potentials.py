@@ -62,7 +62,9 @@ def form_rows(form: Form, folder: Path) -> Iterator[Row]:
     if "stress" in theirs:
         worst = np.unravel_index(np.abs(mine["stress"] - theirs["stress"]).argmax(), (3, 3))
         label = "".join("xyz"[i] for i in worst)
-        yield compare("potentials", form.name, f"stress {label} (worst of 9)", mine["stress"][worst], theirs["stress"][worst], cases.STRESS, "GPa", name)
+        # `pw.x` 6.7 drops a term of the stress of analytic projectors with l ≥ 1: told, not judged
+        judged = None if form.writer == "pspcod12" and form.peer == "espresso" else cases.STRESS
+        yield compare("potentials", form.name, f"stress {label} (worst of 9)", mine["stress"][worst], theirs["stress"][worst], judged, "GPa", name)
 
 
 def agreement_rows(folder: Path) -> Iterator[Row]:
