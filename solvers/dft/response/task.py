@@ -30,7 +30,7 @@ from .field import Dielectric, FieldResponse, FieldState
 from .params import DielectricParams
 
 #: eV/atom: the response errs linearly in the orbitals, whose error is the root of the energy's
-_GROUND_TOLERANCE = 1e-10
+_GROUND_TOLERANCE = 1e-11
 _SCF, _RESPONSE = 0.3, 0.7  # shares of the work
 
 
