@@ -71,6 +71,20 @@ def _lowest_dependent(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.T
     return e[:n], (T @ U[:, :n]).mT
 
 
+def directions(C: torch.Tensor, S: torch.Tensor, n: int) -> torch.Tensor:
+    """What the Ritz vectors C V (B, n, size) gained beside the first n vectors of V: coefficients (B, m ≤ n, size) of orthonormal vectors orthogonal to C V.
+
+    S = ⟨V|V⟩. They are the conjugate directions of A. V. Knyazev, SIAM J. Sci. Comput. 23, 517 (2001), eq. 4.2; nearly dependent ones are left out.
+    """
+    P = C.clone()
+    P[..., :n] = 0
+    P /= torch.sqrt(((P.conj() @ S) * P).sum(-1).real.clamp_min(1e-300))[..., None]
+    P -= (C.conj() @ S @ P.mT).mT @ C
+    s, U = torch.linalg.eigh(hermitian(P.conj() @ S @ P.mT))
+    m = int((s > 1e-4).sum(-1).min())
+    return (U[..., n - m:] / torch.sqrt(s[..., None, n - m:].clamp_min(1e-4))).mT @ P
+
+
 def orthonormalise(X: torch.Tensor) -> torch.Tensor:
     """Rows spanning the same space, orthonormal, in memory of their own."""
     return orthonormalise_(X.clone(memory_format=torch.contiguous_format))

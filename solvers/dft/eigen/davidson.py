@@ -1,7 +1,7 @@
 """Blocked Davidson iteration: all bands of a batch of k-points expand one subspace together.
 
 The subspace holds the orbitals X and the preconditioned residuals of the bands that are not converged (the same number for every k-point of a batch, so that
-shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. The last direction of the previous call is deliberately not kept: with its old
+shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. A full subspace keeps the orbitals and their last directions. The last direction of the previous call is deliberately not kept: with its old
 image HP a level near a small gap (0.01 Ha) made the self-consistent cycle diverge, and with a fresh image it cost more than it saved.
 """
 from __future__ import annotations
@@ -65,6 +65,6 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
         e, C = lowest(space.h, space.g, n_bands)
         C = C.to(X.dtype)
     if C is None:  # nothing was added after a collapse
-        C = torch.eye(n_bands, dtype=X.dtype, device=X.device).expand(len(batch), -1, -1)
+        C = torch.eye(n_bands, space.h.shape[-1], dtype=X.dtype, device=X.device).expand(len(batch), -1, -1)
     X = space.vectors(C)
     return Bands(X, e, first_norms, space.final(X, C, e) if finish else None)

@@ -5,7 +5,7 @@ import torch
 
 from ..basis import Batch
 from ..parallel import give_back
-from .algebra import hermitian, overlap
+from .algebra import directions, hermitian, overlap
 from .subspace import bordered, normalised
 
 #: blocks of vectors; a full subspace is collapsed
@@ -51,14 +51,20 @@ class LeanSubspace:
         return [block[:, :n] for block, n in zip(self._HV, self._rows, strict=False)]
 
     def collapse(self, C: torch.Tensor) -> None:
-        """Keep the Ritz vectors C V alone, with their images."""
-        V, HV, own = self.V, self.HV, self._V[1]
-        for stretch in self._stretches():
-            own[..., stretch] = _combined(C, V, stretch)
-            self._HV[0][..., stretch] = _combined(C, HV, stretch)
-        self._free += [block for block in (*self._own, *self._HV[1:]) if block is not own]
-        self._V, self._HV, self._rows, self._overlaps, self._own = [own], self._HV[:1], [self.n_bands], [], [own]
+        """Keep the Ritz vectors C V and the directions by which they were reached, with their images: without those what comes next is steepest descent."""
+        P = directions(C, self.g.to(C.dtype), self.n_bands)
+        own, images = self._own[:2], self._HV[:2]
+        for old, new in ((self.V, own), (self.HV, images)):
+            for stretch in self._stretches():
+                first, second = _combined(C, old, stretch), _combined(P, old, stretch)
+                new[0][..., stretch], new[1][:, :P.shape[1], stretch] = first, second
+        self._free += [*self._own[2:], *self._HV[2:]]
+        self._V, self._HV, self._own, self._rows = list(own), images, own, [self.n_bands, P.shape[1]]
+        (X, P), (HX, HP) = self.V, self.HV
+        self._overlaps = [self.hamiltonian.projectors.overlaps(self.batch, P)]
         self._close()
+        self.g = bordered(self.g, torch.cat([overlap(X, P), overlap(P, P)], 1))
+        self.h = bordered(self.h, torch.cat([overlap(HX, P), overlap(P, HP)], 1))
 
     def residuals(self, C: torch.Tensor | None, e: torch.Tensor) -> torch.Tensor:
         """Make the preconditioned residuals of the Ritz vectors C V (None: of X); their norms before preconditioning (1, bands)."""

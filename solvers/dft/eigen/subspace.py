@@ -4,7 +4,7 @@ from __future__ import annotations
 import torch
 
 from ..basis import Batch
-from .algebra import combine, hermitian, matmul, overlap, row_norms
+from .algebra import combine, directions, hermitian, matmul, overlap, row_norms
 
 
 class Subspace:
@@ -38,14 +38,16 @@ class Subspace:
         return self.n + self.n_bands > self.V.shape[1]
 
     def _close(self) -> None:
-        """Matrices of the orbitals alone."""
-        self.h, self.g = hermitian(overlap(self.X, self.HX)), hermitian(overlap(self.X, self.X))
+        """Matrices of all vectors at hand."""
+        V, HV = self.V[:, :self.n], self.HV[:, :self.n]
+        self.h, self.g = hermitian(overlap(V, HV)), hermitian(overlap(V, V))
 
     def collapse(self, C: torch.Tensor) -> None:
-        """Keep the Ritz vectors C V alone, with their images."""
+        """Keep the Ritz vectors C V and the directions by which they were reached, with their images: without those what comes next is steepest descent."""
+        kept = torch.cat([C, directions(C, self.g.to(C.dtype), self.n_bands)], 1)
         for block in (self.V, self.HV):
-            block[:, :self.n_bands] = matmul(C, block[:, :self.n])
-        self.n = self.n_bands
+            block[:, :kept.shape[1]] = matmul(kept, block[:, :self.n])
+        self.n = kept.shape[1]
         self._close()
 
     def residuals(self, C: torch.Tensor | None, e: torch.Tensor) -> torch.Tensor:
