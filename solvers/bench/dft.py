@@ -15,7 +15,7 @@ from pathlib import Path
 from ..core.errors import MissingError, QcadError
 from . import Row
 from .crystals import BenchCase, cases
-from .peers import RANKS, peers, reached
+from .peers import RANKS, linear_algebra, peers, reached
 from .process import Measured, measure
 
 PAIRS = 3
@@ -92,7 +92,7 @@ def beside_peers(item: BenchCase, pairs: int) -> Row:
                                   "steps": mine[-1]["steps"], "applications_per_band": mine[-1]["applications"], "converged": mine[-1]["converged"],
                                   "memory_above_torch": max(run["peak_rss"] for run in mine) - bare,
                                   "shares": {name: shares[name] for name in ("fft", "gemm", "eigh", "rest")}},
-        "absent": absent, "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
+        "absent": absent, "blas": linear_algebra(), "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
                          "cpu_s": statistics.median(run.cpu for run in runs), "steps": runs[-1].steps, "memory": runs[-1].peak_rss,
                          "energy_difference_per_atom": abs(mine[-1]["energy"] - runs[-1].energy) / n_atoms} for name, runs in theirs.items()}}
     if best is None:
@@ -110,6 +110,9 @@ def _note(details: dict, best: str | None) -> str:
         parts.append(f"{name}: {peer['seconds']:.1f} s, cpu {peer['cpu_s']:.1f} s, {peer['steps']} steps, {peer['memory'] / 2**20:.0f} MiB, "
                      f"ΔF {peer['energy_difference_per_atom']:.0e} Ha/atom")
     parts += [f"{name} failed: {why}" for name, why in details["absent"].items()]
+    if details["peers"] and details["blas"]:
+        parts.append("NOT A FAIR FIGURE: the peers load the reference BLAS, install libopenblas0-pthread" if details["blas"] == "reference"
+                     else f"peers on {details['blas']}")
     if best is not None:
         parts.append(f"memory {mine['memory_above_torch'] / max(1, details['peers'][best]['memory']):.2f} × {best}")
     return "; ".join(parts)

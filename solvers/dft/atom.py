@@ -57,7 +57,7 @@ def solve_atom(pseudo: Pseudopotential, cutoff: float = math.inf) -> RadialAtom:
     """The free atom of `pseudo` in waves up to `cutoff` (Ha), cached; by itself in all that the potential reaches.
 
     A crystal's basis that is smaller than the potential asks for lifts d levels by eV. The complete atom, put there, gives half a shell away in the first step
-    of a self-consistent cycle and its moment with it; the atom of the same basis does not (bcc Fe, 400 eV: 2.7 Ha of error in the first step, then 0.3 Ha).
+    of a self-consistent cycle and its moment with it; the atom of the same basis does not (bcc Fe, 500 eV: 2.7 Ha of error in the first step, then 0.3 Ha).
     """
     return _solve(pseudo, min(hardness(pseudo), math.sqrt(2.0 * cutoff)))
 

@@ -88,6 +88,17 @@ def test_rows_from_stored_events(monkeypatch):
         bench.run("nothing")
 
 
+def test_slow_linear_algebra_of_the_peers_is_told(tmp_path):
+    assert peers.linear_algebra(tmp_path) == ""
+    machine = tmp_path / "x86_64-linux-gnu"
+    for folder, name in (("blas", "reference"), ("openblas-pthread", "openblas-pthread")):
+        (machine / folder).mkdir(parents=True)
+        (machine / folder / "libblas.so.3").touch()
+        (machine / "libblas.so.3").unlink(missing_ok=True)
+        (machine / "libblas.so.3").symlink_to(machine / folder / "libblas.so.3")
+        assert peers.linear_algebra(tmp_path) == name
+
+
 def test_shares_sort_operations():
     A = torch.randn(200, 300, dtype=torch.float64)
     with Shares("cpu") as shares:
