@@ -92,7 +92,8 @@ def beside_peers(item: BenchCase, pairs: int) -> Row:
                                   "steps": mine[-1]["steps"], "applications_per_band": mine[-1]["applications"], "converged": mine[-1]["converged"],
                                   "memory_above_torch": max(run["peak_rss"] for run in mine) - bare,
                                   "shares": {name: shares[name] for name in ("fft", "gemm", "eigh", "rest")}},
-        "absent": absent, "blas": linear_algebra(), "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
+        "absent": absent, "blas": linear_algebra(),
+        "peers": {name: {"seconds": statistics.median(run.seconds for run in runs), "wall_s": statistics.median(run.wall for run in runs),
                          "cpu_s": statistics.median(run.cpu for run in runs), "steps": runs[-1].steps, "memory": runs[-1].peak_rss,
                          "energy_difference_per_atom": abs(mine[-1]["energy"] - runs[-1].energy) / n_atoms} for name, runs in theirs.items()}}
     if best is None:

@@ -15,7 +15,8 @@ from .process import Measured, measure
 RANKS = 2
 ACCURACY = 1e-6  # Ha/atom: a run is as far as it must be when its energy stays this close to its end
 THRESHOLD = 1e-9  # Ry, estimated energy error of the whole cell, on all sides
-_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none", "GFORTRAN_UNBUFFERED_PRECONNECTED": "y"}
+_ENVIRONMENT = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+                "GFORTRAN_UNBUFFERED_PRECONNECTED": "y"}
 _MPI = ("mpirun", "--allow-run-as-root", "--oversubscribe", "-np", str(RANKS))
 
 
