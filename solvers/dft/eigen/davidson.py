@@ -1,8 +1,9 @@
 """Blocked Davidson iteration: all bands of a batch of k-points expand one subspace together.
 
 The subspace holds the orbitals X and the preconditioned residuals of the bands that are not converged (the same number for every k-point of a batch, so that
-shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. A full subspace keeps the orbitals and their last directions. The last direction of the previous call is deliberately not kept: with its old
-image HP a level near a small gap (0.01 Ha) made the self-consistent cycle diverge, and with a fresh image it cost more than it saved.
+shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. A full subspace keeps the orbitals and their last directions.
+The last direction of the previous call is deliberately not kept: with its old image HP a level near a small gap (0.01 Ha) made the self-consistent cycle
+diverge, and with a fresh image it cost more than it saved.
 """
 from __future__ import annotations
 
