@@ -11,6 +11,8 @@ _GEMM = ("mm", "bmm", "addmm", "addmm_", "baddbmm", "baddbmm_", "triangular_solv
 _EIGH = ("_linalg_eigh", "linalg_eigh", "linalg_cholesky_ex", "linalg_ldl_factor_ex", "linalg_qr")
 #: what limits are measured with: bytes of boxes, rows and columns of the matrices; large enough to fill a card, or the caches of some cores
 CARD, CORES = (2**30, 2048, 32768), (2**23, 256, 8192)
+#: s for which a limit is measured: in its first tens of milliseconds an idle core does not reach its rate (FFT 6.9 instead of 3.2 ms)
+_SETTLING = 0.5
 _FFT = ("_fft_c2c", "_fft_r2c", "_fft_c2r")
 
 
@@ -80,9 +82,9 @@ def machine_limits(shape: tuple[int, int, int], device: str, n_threads: int = 1,
     """Seconds of one complex box transform and FLOP/s of large matrix products in double precision, measured here and now."""
     cuda = device == "cuda"
 
-    def best(work, repeats: int) -> float:
+    def best(work) -> float:
         times = []
-        for _ in range(repeats):
+        while len(times) < 5 or sum(times) < _SETTLING:
             if cuda:
                 torch.cuda.synchronize()
             started = time.perf_counter()
@@ -99,8 +101,8 @@ def machine_limits(shape: tuple[int, int, int], device: str, n_threads: int = 1,
         box = torch.randn(count, *shape, dtype=torch.complex128, device=device)
         dtype = torch.float64 if real else torch.complex128
         A = torch.randn(n, long, dtype=dtype, device=device)
-        fft = best(lambda: torch.fft.fftn(box, dim=(-3, -2, -1)), 5) / count
-        gemm = (2.0 if real else 8.0) * n * n * long / best(lambda: A @ A.mT, 5)
+        fft = best(lambda: torch.fft.fftn(box, dim=(-3, -2, -1))) / count
+        gemm = (2.0 if real else 8.0) * n * n * long / best(lambda: A @ A.mT)
     finally:
         torch.set_num_threads(before)
     return {"fft_s": fft, "gemm_flops": gemm}
