@@ -23,6 +23,9 @@ from . import use_numba_cache
 use_numba_cache()
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 njit = numba.njit(nogil=True, cache=True, fastmath=FAST)
+# Parts are compiled within the two loops that use them, not as functions of their own before; and rows are copied by loops: an assignment of slices brings the
+# text of its error, and with it Numba's strings. Both together were half of what an empty cache costs before the first step.
+part_of = numba.njit(inline="always")
 
 
 @intrinsic
@@ -35,7 +38,13 @@ def _transform(context, function, handle, data):
     return types.int64(types.int64, types.int64, types.int64), codegen
 
 
-@njit
+@part_of
+def _clear(row):
+    for j in range(row.shape[0]):
+        row[j] = 0
+
+
+@part_of
 def _leading(occupied):
     """Number of non-negative frequencies: `occupied` lists 0..m−1 and then the negative ones, wrapped."""
     m = 0
@@ -44,28 +53,34 @@ def _leading(occupied):
     return m
 
 
-@njit
+@part_of
 def _to_plane(plane, rows, oy, plans, backward):
     _transform(backward, plans[0], rows.ctypes.data)
     lead = _leading(oy)
     for y in range(lead, plane.shape[0] - (oy.shape[0] - lead)):
-        plane[y, :] = 0
+        for z in range(plane.shape[1]):
+            plane[y, z] = 0
     for c in range(oy.shape[0]):
-        plane[oy[c], :] = rows[c, :]
+        y = oy[c]
+        for z in range(plane.shape[1]):
+            plane[y, z] = rows[c, z]
     _transform(backward, plans[1], plane.ctypes.data)
 
 
-@njit
+@part_of
 def _to_slab(columns, slab, part, ox, plans, backward):
     lead = _leading(ox)
     for x in range(lead, slab.shape[0] - (ox.shape[0] - lead)):
-        slab[x, :] = 0
+        for j in range(slab.shape[1]):
+            slab[x, j] = 0
     for c in range(ox.shape[0]):
-        slab[ox[c], :] = columns[c, part, :]
+        x = ox[c]
+        for j in range(slab.shape[1]):
+            slab[x, j] = columns[c, part, j]
     _transform(backward, plans[2], slab.ctypes.data)
 
 
-@njit
+@part_of
 def _multiply(planes, slab, V, ox, plans, functions):
     columns = planes.reshape(planes.shape[0], V.shape[0], V.shape[2])
     for part in range(V.shape[0]):
@@ -76,10 +91,12 @@ def _multiply(planes, slab, V, ox, plans, functions):
                 slab[x, j] *= here[x, j]
         _transform(functions[0], plans[2], slab.ctypes.data)
         for c in range(ox.shape[0]):
-            columns[c, part, :] = slab[ox[c], :]
+            x = ox[c]
+            for j in range(slab.shape[1]):
+                columns[c, part, j] = slab[x, j]
 
 
-@njit
+@part_of
 def _square(planes, slab, rho, weight_re, weight_im, ox, plans, functions):
     columns = planes.reshape(planes.shape[0], rho.shape[0], rho.shape[2])
     for part in range(rho.shape[0]):
@@ -91,11 +108,13 @@ def _square(planes, slab, rho, weight_re, weight_im, ox, plans, functions):
                 target[x, j] += weight_re * value.real * value.real + weight_im * value.imag * value.imag
 
 
-@njit
+@part_of
 def _from_plane(plane, rows, oy, plans, forward):
     _transform(forward, plans[1], plane.ctypes.data)
     for c in range(oy.shape[0]):
-        rows[c, :] = plane[oy[c], :]
+        y = oy[c]
+        for z in range(plane.shape[1]):
+            rows[c, z] = plane[y, z]
     _transform(forward, plans[0], rows.ctypes.data)
 
 
@@ -105,7 +124,7 @@ def apply_complex(X, Y, V, kinetic, segments, positions, ox, oy, first, step, ro
     flat = rows.reshape(-1)
     for b in range(first, X.shape[0], step):
         for a in range(ox.shape[0]):
-            flat[:] = 0
+            _clear(flat)
             for j in range(segments[a], segments[a + 1]):
                 flat[positions[j]] = X[b, j]
             _to_plane(planes[a], rows, oy, plans, functions[1])
@@ -124,20 +143,20 @@ def density_complex(X, weights, rho, segments, positions, ox, oy, first, step, r
         if weights[b] == 0.0:
             continue
         for a in range(ox.shape[0]):
-            flat[:] = 0
+            _clear(flat)
             for j in range(segments[a], segments[a + 1]):
                 flat[positions[j]] = X[b, j]
             _to_plane(planes[a], rows, oy, plans, functions[1])
         _square(planes, slab, rho, weights[b], weights[b], ox, plans, functions)
 
 
-@njit
+@part_of
 def _scatter_pair(X, b1, b2, flat, a, segments, positions, half, conjugate):
     """Coefficients of ψ1 + i ψ2 on the full sphere from the half spheres of two real functions; √2 of the storage is undone for G ≠ 0 only up to a common
     factor.
     """
     root2 = math.sqrt(2.0)
-    flat[:] = 0
+    _clear(flat)
     for j in range(segments[a], segments[a + 1]):
         h = half[j]
         c1 = X[b1, h]
