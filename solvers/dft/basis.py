@@ -1,7 +1,8 @@
 """Plane-wave basis: one sphere of G vectors per k-point, grouped into k-batches. Hartree atomic units.
 
 A batch holds B k-points whose coefficient vectors are padded to one length, so that orbitals are one tensor (B, bands, n_pw) contiguous in G and every
-operation is one batched call (GPU). On the CPU a batch holds one k-point and nothing is padded; batches are shared out among threads.
+operation is one batched call: on a GPU as many as its memory holds, on the CPU as many small ones as make a call worth its while; there batches are shared
+out among threads, and a batch of one k-point has no padding.
 
 At Γ alone orbitals are real functions: half of the sphere is kept and coefficients are stored as the *real* vector [Re c(0), 0, √2 Re c(G1), √2 Im c(G1), …].
 The map is an isometry, so every overlap, product and eigenproblem runs in real arithmetic with the same code; Im c(0) must stay zero
@@ -165,7 +166,7 @@ def regrouped(stored: Sequence[np.ndarray], batches: Sequence[Batch]) -> list[to
 class Basis:
     """All k-points of a calculation: cell (rows, bohr), cutoff (Ha), fractional kpoints (K, 3) with weights (K,) summing to 1, FFT box.
 
-    `batch_size` k-points share a tensor (1 on the CPU). `spheres` and `mask` fix the integer sets (strain derivatives); otherwise they follow from the cutoff.
+    `batch_size` k-points share a tensor. `spheres` and `mask` fix the integer sets (strain derivatives); otherwise they follow from the cutoff.
     """
 
     def __init__(self, cell: np.ndarray, cutoff: float, kpoints: np.ndarray, weights: np.ndarray, shape: tuple[int, int, int], *, device: str = "cpu",

@@ -41,6 +41,9 @@ from .xc import functional
 _ODD_OCCUPATION = 0.05
 #: energy error (Ha per electron) that a start from another geometry is taken to have: how well the first step solves the bands
 _CARRIED = 1e-5
+#: bytes of orbitals of k-points that share a tensor on the CPU, where a call of torch costs more than its arithmetic: 72 k-points of Al with 32 KiB each took
+#: 2.5, 1.5, 1.3, 1.2 and 1.2 s of one core with 1, 6, 12, 18 and 36 together; 4 of Si with 154 KiB took the same alone and in pairs
+_TOGETHER = 2**19
 
 
 def build(plan: Plan, workers: Workers, exchange: bool = True) -> Problem:
@@ -54,7 +57,7 @@ def build(plan: Plan, workers: Workers, exchange: bool = True) -> Problem:
     device = machine.resolve(plan.params.device)
     require_memory(plan, device)
     reference = plan.cell if plan.sphere_cell is None else plan.sphere_cell
-    basis = Basis(reference, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device))
+    basis = Basis(reference, plan.cutoff, plan.kpoints, plan.weights, plan.shape, device=device, batch_size=_batch_size(plan, device, workers.n_threads))
     if plan.sphere_cell is not None:
         basis = basis.strained(plan.cell)
     problem = Problem(model, basis, workers, plan.group)
@@ -62,10 +65,13 @@ def build(plan: Plan, workers: Workers, exchange: bool = True) -> Problem:
     return problem
 
 
-def _batch_size(plan: Plan, device: str) -> int:
-    """k-points per tensor: one on the CPU (k-points are shared out among threads), on CUDA as many as 40 % of the free memory holds."""
+def _batch_size(plan: Plan, device: str, n_threads: int) -> int:
+    """k-points per tensor: on the CPU as many small ones as share `_TOGETHER` and leave every thread two batches, on CUDA as many as 40 % of the free memory
+    holds."""
     if device == "cpu":
-        return 1
+        together = max(1, _TOGETHER // (16 * plan.n_plane_waves * plan.n_bands))
+        batches = max(-(-len(plan.kpoints) // together), 2 * n_threads)
+        return max(1, len(plan.kpoints) // (-(-batches // n_threads) * n_threads))
     per_point = 16 * plan.n_plane_waves * (8 * plan.n_bands + sum(entry.n_projectors for entry in plan.entries.values()) + 64)
     return int(max(1, min(len(plan.kpoints), 0.4 * machine.memory(device).free // per_point)))
 

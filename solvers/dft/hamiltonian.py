@@ -1,6 +1,8 @@
 """The Kohn–Sham Hamiltonian of one potential, applied to blocks of bands: kinetic + local (kernel) + nonlocal (two matrix products)."""
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 
 from .basis import Basis, Batch
@@ -62,13 +64,14 @@ class Hamiltonian:
         preconditioning. first: where X begins in orbital storage, when a single k-point's pairs are given piece by piece on the CPU.
         """
         W, norms = torch.empty_like(X) if out is None else out, torch.empty_like(e)
-        if len(batch) > 1 or self.basis.device != "cpu":
+        if self.basis.device != "cpu":
             found, norms = preconditioned_residuals(batch, X, HX, e)
             W.copy_(found)
             return W, norms
         from .kernels import residuals as kernel
-        rows = [kernel.complex_rows(array[0].numpy()) for array in (X, HX, W)]
         start = first // 2 if batch.half else first
-        arguments = (rows[0], rows[1], e[0].numpy(), batch.kinetic[0].numpy()[start:start + rows[0].shape[1]], SCALE, rows[2], norms[0].numpy())
-        self.workers.share(lambda first, step: kernel.preconditioned_residuals(*arguments, first, step), X.shape[1])
+        for i in range(len(batch)):
+            rows = [kernel.complex_rows(array[i].numpy()) for array in (X, HX, W)]
+            arguments = (rows[0], rows[1], e[i].numpy(), batch.kinetic[i].numpy()[start:start + rows[0].shape[1]], SCALE, rows[2], norms[i].numpy())
+            self.workers.share(partial(kernel.preconditioned_residuals, *arguments), X.shape[1])
         return W, norms

@@ -133,13 +133,17 @@ class FixedPotential:
 def converged_bands(problem: Problem, batch: Batch, spin: int, n_bands: int, tolerance: float, start: torch.Tensor | None = None) -> Bands:
     """The lowest `n_bands` and a few more bands of a batch; only the ones asked for are converged to `tolerance` (Ha).
 
-    start: orthonormal orbitals (1, bands, storage) that suit every k-point of the batch; else atomic orbitals.
+    start: orthonormal orbitals (1, bands, storage) in the plane waves of every k-point of the batch; else atomic orbitals.
     """
     room = min(len(sphere) * (2 if sphere.half else 1) - sphere.half for sphere in batch.spheres)
     if n_bands > room:
         raise SetupError(f"{n_bands} bands were asked for and there are {room} plane waves.", hint="Ask for fewer empty bands or raise the cutoff.")
     total = min(n_bands + max(3, n_bands // 8), room) if start is None else start.shape[1]
-    X = initial_orbitals(problem, batch, total, spin) if start is None else start.expand(len(batch), -1, -1).contiguous()
+    if start is None:
+        X = initial_orbitals(problem, batch, total, spin)
+    else:
+        X, own = batch.blank(total)[0], len(batch.spheres[0])
+        X[..., :own] = start[..., :own]  # batches differ in their padding
     weights = torch.zeros(len(batch), total, dtype=torch.float64, device=batch.device)
     weights[:, :n_bands] = 1.0
     worst, goal = np.inf, tolerance

@@ -109,7 +109,7 @@ class Projectors:
         self.n_rows = sum(len(kind.atoms) * len(turn) for kind, turn in zip(species, self._turns, strict=True))
         self._row = self.n_rows * (8 if basis.half else 16)  # bytes per number of orbital storage
         everything = self._row * sum(len(batch) * batch.storage_length for batch in basis.batches)
-        self._makes = basis.device == "cpu" and basis.batch_size == 1 and everything > KEPT
+        self._makes = basis.device == "cpu" and everything > KEPT
         self._local = threading.local()
         made = workers.map(self._kept_forms if self._makes else self._all, basis.batches)
         self._by_first = dict(zip((batch.first for batch in basis.batches), made, strict=True))
@@ -178,12 +178,17 @@ class Projectors:
         return self._forms(batch), self._phases(batch)
 
     def _all(self, batch: Batch) -> torch.Tensor:
-        stored, rows = batch.blank(self.n_rows)
+        return self._rows(batch, *self._kept_forms(batch))
+
+    def _rows(self, batch: Batch, forms: list[torch.Tensor], phases: list) -> torch.Tensor:
+        """All rows of `forms` (B, rows, n_pw) per species in orbital storage."""
+        stored, view = batch.blank(self.n_rows)
         first = 0
-        for kind, turn, forms in zip(self.species, self._turns, self._forms(batch), strict=True):
+        for kind, turn, form, made in zip(self.species, self._turns, forms, phases, strict=True):
             count = len(kind.atoms) * len(turn)
             for i, sphere in enumerate(batch.spheres if count else ()):
-                projector_rows(self.fractional[kind.atoms], sphere.miller, sphere.k, forms[i], batch.half, rows[i, first:first + count], turn)
+                out = view[i, first:first + count]
+                projector_rows(self.fractional[kind.atoms], sphere.miller, sphere.k, form[i].contiguous(), batch.half, out, turn, made[i])
             first += count
         return stored
 
@@ -199,14 +204,7 @@ class Projectors:
         """Rows of `forms` (B, rows, n_pw) per species, as `parts` gives them."""
         width = 2 if batch.half else 1
         if batch.device != "cpu" or len(batch) > 1:
-            stored, view = batch.blank(self.n_rows)
-            first = 0
-            for kind, turn, form in zip(self.species, self._turns, forms, strict=True):
-                count = len(kind.atoms) * len(turn)
-                for i, sphere in enumerate(batch.spheres if count else ()):
-                    projector_rows(self.fractional[kind.atoms], sphere.miller, sphere.k, form[i].contiguous(), batch.half, view[i, first:first + count], turn)
-                first += count
-            yield slice(None), stored
+            yield slice(None), self._rows(batch, forms, phases)
             return
         columns = max(_SHORTEST, min(batch.n_pw, _PART // (self._row * width)))
         memory = self._buffer(buffer, self.n_rows * columns)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import threading
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -102,7 +103,7 @@ class PlainOperator:
 
 
 class PrunedOperator:
-    """The fused Numba loop of `pruned.py` around MKL's one-dimensional plans; one k-point per batch, bands shared out among the workers' threads."""
+    """The fused Numba loop of `pruned.py` around MKL's one-dimensional plans; one k-point at a time, its bands shared out among the workers' threads."""
 
     def __init__(self, basis: Basis, workers: Workers):
         from . import pruned
@@ -113,7 +114,7 @@ class PrunedOperator:
         self.functions = fft_plans.functions()
         self.V = None
         self.depth = slab_depth(self.grid.shape)
-        self._tables = [_Tables(batch, basis, self.depth) for batch in basis.batches]
+        self._tables = [_Tables(batch, i, basis, self.depth) for batch in basis.batches for i in range(len(batch))]
         self._local = threading.local()
 
     def set_potential(self, potential: torch.Tensor) -> None:
@@ -137,31 +138,31 @@ class PrunedOperator:
         return full
 
     def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> None:
-        table, kernels, V = self._tables[batch.first], self.kernels, self.V[spin]
-        x, y = _complex_view(X[0], batch), _complex_view(out[0], batch)
+        V = self.V[spin]
+        for table, x, y in zip(self._tables[batch.slice], _complex_views(X, batch), _complex_views(out, batch), strict=True):
+            y[:, table.length:] = 0  # the padding of a k-point that shares its batch
+            self.workers.share(partial(self._apply, table, x, y, V), (len(x) + 1) // 2 if batch.half else len(x))
 
-        def share(first: int, step: int) -> None:
-            rows, planes, slab = self._work(table)
-            common = (table.ox, table.oy, first, step, rows, planes, slab)
-            if batch.half:
-                kernels.apply_gamma(x, y, V, table.kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
-                                    self._full(len(table.positions)), table.plans, self.functions)
-            else:
-                kernels.apply_complex(x, y, V, table.kinetic, table.segments, table.positions, *common, table.plans, self.functions)
-        self.workers.share(share, (len(x) + 1) // 2 if batch.half else len(x))
+    def _apply(self, table: _Tables, x: np.ndarray, y: np.ndarray, V: np.ndarray, first: int, step: int) -> None:
+        rows, planes, slab = self._work(table)
+        common = (table.ox, table.oy, first, step, rows, planes, slab)
+        if self.basis.half:
+            self.kernels.apply_gamma(x, y, V, table.kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
+                                     self._full(len(table.positions)), table.plans, self.functions)
+        else:
+            self.kernels.apply_complex(x, y, V, table.kinetic, table.segments, table.positions, *common, table.plans, self.functions)
 
     def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: np.ndarray) -> None:
-        table, kernels = self._tables[batch.first], self.kernels
-        x, w = _complex_view(X[0], batch), weights[0].numpy()
+        for table, x, w in zip(self._tables[batch.slice], _complex_views(X, batch), weights.numpy(), strict=True):
+            self.workers.share(partial(self._density, table, x, w, rho), (len(x) + 1) // 2 if batch.half else len(x))
 
-        def share(first: int, step: int) -> None:
-            rows, planes, slab = self._work(table)
-            common = (table.ox, table.oy, first, step, rows, planes, slab, table.plans, self.functions)
-            if batch.half:
-                kernels.density_gamma(x, w, rho[first], table.segments, table.positions, table.half, table.conjugate, *common)
-            else:
-                kernels.density_complex(x, w, rho[first], table.segments, table.positions, *common)
-        self.workers.share(share, (len(x) + 1) // 2 if batch.half else len(x))
+    def _density(self, table: _Tables, x: np.ndarray, w: np.ndarray, rho: np.ndarray, first: int, step: int) -> None:
+        rows, planes, slab = self._work(table)
+        common = (table.ox, table.oy, first, step, rows, planes, slab, table.plans, self.functions)
+        if self.basis.half:
+            self.kernels.density_gamma(x, w, rho[first], table.segments, table.positions, table.half, table.conjugate, *common)
+        else:
+            self.kernels.density_complex(x, w, rho[first], table.segments, table.positions, *common)
 
     def new_density(self) -> np.ndarray:
         n1, n2, n3 = self.grid.shape
@@ -179,10 +180,11 @@ def slab_depth(shape: tuple[int, int, int]) -> int:
 
 
 class _Tables:
-    """Index tables of one sphere for the pruned loop; see the arguments of `pruned.apply_complex` and `pruned.apply_gamma`."""
+    """Index tables of sphere `i` of a batch for the pruned loop; see the arguments of `pruned.apply_complex` and `pruned.apply_gamma`."""
 
-    def __init__(self, batch: Batch, basis: Basis, depth: int):
-        sphere = batch.spheres[0]
+    def __init__(self, batch: Batch, i: int, basis: Basis, depth: int):
+        sphere = batch.spheres[i]
+        self.length = len(sphere)
         shape = np.array(basis.grid.shape)
         G = sphere.miller.astype(np.int64)
         if sphere.half:
@@ -205,20 +207,20 @@ class _Tables:
         x, y = np.searchsorted(self.ox, wrapped[:, 0]), np.searchsorted(self.oy, wrapped[:, 1])
         self.positions = (y * shape[2] + wrapped[:, 2]).astype(np.int32)
         self.segments = np.searchsorted(x, np.arange(len(self.ox) + 1)).astype(np.int64)
-        self.kinetic = batch.kinetic[0].numpy()
+        self.kinetic = batch.kinetic[i].numpy()
         n1, n2, n3 = basis.grid.shape
         plan = fft_plans.plan
         self.plans = np.array([plan(n3, 1, n3, len(self.oy), False), plan(n2, n3, 1, n3, False), plan(n1, depth * n3, 1, depth * n3, False)], np.int64)
 
 
-def _complex_view(X: torch.Tensor, batch: Batch) -> np.ndarray:
+def _complex_views(X: torch.Tensor, batch: Batch) -> np.ndarray:
     array = X.numpy()
     return array.view(complex) if batch.half else array
 
 
 def pruned_available(basis: Basis) -> bool:
     """Whether the pruned loop can run this basis here."""
-    return basis.device == "cpu" and basis.batch_size == 1 and fft_plans.available() and not os.environ.get("QCAD_PLAIN_FFT")
+    return basis.device == "cpu" and fft_plans.available() and not os.environ.get("QCAD_PLAIN_FFT")
 
 
 def make(basis: Basis, workers: Workers) -> LocalOperator:

@@ -87,11 +87,9 @@ def projectors_cpu(one, two, three, miller, forms, half, out, turns=None, start=
 def tables(fractional: torch.Tensor, miller: np.ndarray, k: np.ndarray) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """The three tables of atoms at fractional positions (atoms, 3), wide enough for miller (n, 3)."""
     result = []
-    for axis in range(3):
-        reach = int(np.abs(miller[:, axis]).max(initial=0))
-        h = torch.arange(-reach, reach + 1, dtype=torch.float64, device=fractional.device)
-        angle = fractional[:, axis, None] * (h + k[axis])[None]
-        result.append(torch.polar(torch.ones_like(angle), -2.0 * math.pi * angle))
+    for axis, reach in enumerate(np.abs(miller).max(0, initial=0).tolist()):
+        h = torch.arange(-reach, reach + 1, dtype=torch.float64, device=fractional.device) + k[axis]
+        result.append(torch.exp(-2j * math.pi * (fractional[:, axis, None] * h)))
     return tuple(result)
 
 
@@ -123,9 +121,9 @@ def structure_factor(one: torch.Tensor, two: torch.Tensor, three: torch.Tensor) 
 
 
 def projector_rows(fractional: torch.Tensor, miller: np.ndarray, k: np.ndarray, forms: torch.Tensor, half: bool, out: torch.Tensor,
-                   turns: torch.Tensor | None = None) -> None:
+                   turns: torch.Tensor | None = None, made: tuple[torch.Tensor, ...] | None = None) -> None:
     """Fill out (atoms × rows, ≥ n_pw) complex with e^{−i(k+G)·R_a} forms (rows, ≥ n_pw), times a complex factor per row, turns (rows,), where given, on the
-    positions' device; what lies beyond n_pw is left alone."""
+    positions' device; what lies beyond n_pw is left alone. made: the `tables` where they are at hand."""
     n = len(miller)
     if fractional.device.type == "cuda":
         forms = forms if turns is None else forms * turns[:, None]
@@ -134,10 +132,8 @@ def projector_rows(fractional: torch.Tensor, miller: np.ndarray, k: np.ndarray, 
             return
         from . import phases_cuda
         blocks, threads = launch_grid(n, out.shape[0], 1)
-        phases_cuda.projectors[blocks, threads](*tables(fractional, miller, k), torch.from_numpy(miller).to(out.device), forms, half, out)
+        phases_cuda.projectors[blocks, threads](*(made or tables(fractional, miller, k)), torch.from_numpy(miller).to(out.device), forms, half, out)
         return
-    one, two, three = (table.numpy() for table in tables(fractional, miller, k))
-    if turns is None:
-        projectors_cpu(one, two, three, miller, forms.numpy(), half, out.numpy())
-    else:
-        projectors_cpu(one, two, three, miller, forms.numpy(), half, out.numpy(), turns.numpy())
+    one, two, three = (table.numpy() for table in made or tables(fractional, miller, k))
+    turns = torch.ones(len(forms), dtype=torch.complex128) if turns is None else turns
+    projectors_cpu(one, two, three, miller, forms.numpy(), half, out.numpy(), turns.numpy(), 0, 0, 1)  # Numba is slow with arguments left out
