@@ -5,6 +5,7 @@ group has ρ(Wᵀ G) = e^{2πi G·w} ρ(G), hence the symmetrised density ρ_sym
 """
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -152,29 +153,41 @@ class DensityTables:
     def __init__(self, group: SpaceGroup, box: tuple[int, int, int], device: str = "cpu"):
         import torch
         pure, cosets = group._cosets
-        n1, n2, n3 = self.box = tuple(int(n) for n in box)
+        self.box = tuple(int(n) for n in box)
+        self.n_points = math.prod(self.box)
         axes = [np.fft.fftfreq(n, 1 / n).astype(int) for n in self.box]
-        vectors = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
-        limit = (np.array(self.box) - 1) // 2  # strictly inside: no Nyquist plane
-        allowed = (np.abs(vectors) <= limit).all(1)
+        here = np.arange(self.n_points, dtype=np.int32)
+        allowed = self._places(np.eye(3, dtype=int), axes) < self.n_points
         for translation in pure:  # what the first few leave is so little that thousands cost nothing
             places = np.flatnonzero(allowed)
-            turns = vectors[places] @ translation
+            turns = self._vectors(places, axes) @ translation
             allowed[places] = np.abs(turns - np.round(turns)) < 1e-3
-        smallest = np.arange(len(vectors))
+        smallest = here.copy()
         for rotation in cosets.rotations:
-            image = vectors @ rotation  # rows of (Wᵀ G)ᵀ
-            allowed &= (np.abs(image) <= limit).all(1)
-            np.minimum(smallest, self._linear(image), out=smallest)
-        stars = np.nonzero(allowed & (smallest == np.arange(len(vectors))))[0]
-        images = np.einsum("gi,sij->gsj", vectors[stars], cosets.rotations)
-        self.index = torch.as_tensor(self._linear(images), device=device)  # (n_stars, n_operations)
-        self.phase = torch.as_tensor(np.exp(-2j * np.pi * vectors[stars] @ cosets.translations.T), device=device)
-        self.n_points = n1 * n2 * n3
+            image = self._places(rotation, axes)
+            allowed &= image < self.n_points
+            np.minimum(smallest, image, out=smallest)
+        stars = np.nonzero(allowed & (smallest == here))[0]
+        vectors = self._vectors(stars, axes)
+        images = np.einsum("gi,sij->gsj", vectors, cosets.rotations) % self.box
+        self.index = torch.as_tensor(np.ravel_multi_index(tuple(np.moveaxis(images, -1, 0)), self.box), device=device)  # (n_stars, n_operations)
+        self.phase = torch.as_tensor(np.exp(-2j * np.pi * vectors @ cosets.translations.T), device=device)
 
-    def _linear(self, vectors: np.ndarray) -> np.ndarray:
-        n1, n2, n3 = self.box
-        return ((vectors[..., 0] % n1) * n2 + vectors[..., 1] % n2) * n3 + vectors[..., 2] % n3
+    def _vectors(self, places: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+        """G (n, 3) of linear places in the box."""
+        return np.stack([axis[i] for axis, i in zip(axes, np.unravel_index(places, self.box), strict=True)], -1)
+
+    def _places(self, rotation: np.ndarray, axes: list[np.ndarray]) -> np.ndarray:
+        """Linear places of Wᵀ G for every G of the box in order; `n_points` or more where that leaves the box or lies on a Nyquist plane."""
+        total, stride = np.zeros(self.box, np.int32), self.n_points
+        for n, column in zip(self.box, rotation.T, strict=True):
+            stride //= n
+            terms = [int(w) * axis for w, axis in zip(column, axes, strict=True)]
+            reach = sum(int(np.abs(term).max()) for term in terms)
+            component = np.arange(-reach, reach + 1)
+            table = np.where(np.abs(component) <= (n - 1) // 2, component % n * stride, self.n_points).astype(np.int32)  # strictly inside: no Nyquist plane
+            total += table.take((terms[0] + reach)[:, None, None] + terms[1][:, None] + terms[2])
+        return total.reshape(-1)
 
     def symmetrise(self, rho: Tensor) -> Tensor:
         """The invariant part of coefficients (…, n1, n2, n3), complex, in FFT order."""
