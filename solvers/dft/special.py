@@ -34,7 +34,10 @@ def xlogy(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def legendre_nodes(n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Nodes (ascending) and weights (n,) of Gauss–Legendre quadrature on (−1, 1): Newton's method on P_n from the asymptotic zeros."""
+    """Nodes (ascending) and weights (n,) of Gauss–Legendre quadrature on (−1, 1): Newton's method on P_n from the asymptotic zeros.
+
+    `numpy.polynomial.legendre.leggauss` diagonalises an n × n matrix: 2.6 s instead of 0.04 s at n = 800; a free atom takes 900 points.
+    """
     x = -np.cos(math.pi * (np.arange(n) + 0.75) / (n + 0.5))
     slope = np.ones_like(x)
     for _ in range(100):

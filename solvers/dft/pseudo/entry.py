@@ -4,30 +4,30 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """Common face of all potentials before they are live.
 
-    symbol; name; xc ("LDA", "PBE", "PBEsol", or what the file says); charge: valence electrons; configuration: valence electrons per l of the free atom;
-    plain: whether the library's own name means this one; source, licence ("not stated" where the file says nothing), sha256 of the content;
-    n_projectors: projector functions per atom, m counted; has_core: a core density for exchange and correlation; relativity in words;
-    hint: cutoff in Ha that its makers recommend, or None; notes: sentences that a user should see; selector: what to write for it in `pseudos`.
+    symbol; name; xc ("LDA", "PBE", "PBEsol", or what the file says); configuration: valence electrons per l of the free atom; source, licence ("not stated"
+    where the file says nothing), sha256 of the content; aliases: other names; relativity in words; hint: cutoff in Ha that its makers recommend, or None;
+    notes: sentences that a user should see; selector: what to write for it in `pseudos`.
+
+    Files store, and tables compute from their numbers: charge: valence electrons; n_projectors: projector functions per atom, m counted; has_core: a core
+    density for exchange and correlation. plain: whether the library's own name means this one.
     """
 
     symbol: str
     name: str
     xc: str
-    charge: float
     configuration: tuple[int, ...]
     source: str
     licence: str
     sha256: str
-    n_projectors: int
-    aliases: tuple[str, ...]
-    plain: bool = False
-    has_core: bool = False
+    aliases: tuple[str, ...] = ()
     relativity: str = "not stated"
     hint: float | None = None
     notes: tuple[str, ...] = ()
+    plain = False
 
     @property
     def selector(self) -> str:
@@ -37,23 +37,12 @@ class Entry:
 
 @dataclass(frozen=True, kw_only=True)
 class FileEntry(Entry):
-    """A potential in a file of its own. collection: the set of the user folder it belongs to ("" = none)."""
+    """A potential in a file of its own. collection: the set of the user folder it belongs to ("" = none); listed: its name there."""
 
-    symbol: str
-    name: str
-    xc: str
     charge: float
-    configuration: tuple[int, ...]
-    source: str
-    licence: str
-    sha256: str
     n_projectors: int
     has_core: bool
-    relativity: str
-    hint: float | None
-    notes: tuple[str, ...]
     path: str = field(compare=False)
-    aliases: tuple[str, ...] = ()
     collection: str = field(default="", compare=False)
     listed: str = field(default="", compare=False)
 

@@ -20,25 +20,17 @@ FUNCTIONALS = {"PADE": "LDA", "PBE": "PBE", "PBESOL": "PBEsol"}
 _NAME = re.compile(r"GTH-(?:NLCC-)?(?P<functional>[A-Za-z0-9]+)-q(?P<charge>\d+)(?:[-_]\w+)?$")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class GTHEntry(Entry):
-    """One potential as numbers: `local_radius` bohr, `local_coefficients` Ha, per l a `radius` (bohr) and the matrix h (Ha).
+    """One potential as numbers, its sha256 that of its own text: `local_radius` bohr, `local_coefficients` Ha, per l a `radius` (bohr) and the matrix h (Ha).
 
     core: Gaussians (radius a in bohr, coefficients c_i) of 4π ρ_core(r) = Σ e^{−r²/2a²} Σ_i c_i (r/a)^{2i−2}.
     """
 
-    symbol: str
-    name: str
-    aliases: tuple[str, ...]
-    xc: str
-    configuration: tuple[int, ...]
     local_radius: float
     local_coefficients: tuple[float, ...]
     channel_radii: tuple[float, ...]
     channel_matrices: tuple[tuple[tuple[float, ...], ...], ...]  # [l][i][j], full symmetric
-    source: str
-    licence: str
-    sha256: str  # of this entry's own text
     core: tuple[tuple[float, tuple[float, ...]], ...] = ()
 
     @property
@@ -141,8 +133,9 @@ def _entry(symbol: str, names: list[str], xc: str, block: list[str], source: str
     if cursor != len(words):
         raise ValueError(f"{len(words) - cursor} numbers too many")
     digest = hashlib.sha256("\n".join(" ".join(text.split()) for text in block).encode()).hexdigest()
-    return GTHEntry(symbol, names[0], tuple(names[1:]), xc, configuration, radius, coefficients, tuple(radii), tuple(matrices), source, licence, digest,
-                    tuple(cores))
+    return GTHEntry(symbol=symbol, name=names[0], aliases=tuple(names[1:]), xc=xc, configuration=configuration, local_radius=radius,
+                    local_coefficients=coefficients, channel_radii=tuple(radii), channel_matrices=tuple(matrices), source=source, licence=licence,
+                    sha256=digest, core=tuple(cores))
 
 
 @cache

@@ -83,8 +83,9 @@ def read_gth(text: str, name: str) -> GTHEntry:
         core = ((width, (4 * math.pi * fraction * (number - charge) / (math.sqrt(2 * math.pi) * width) ** 3,)),)
     while coefficients and coefficients[-1] == 0:
         coefficients = coefficients[:-1]
-    return GTHEntry(symbol, name, (), functional_of_pspxc(int(head[1])), valence_configuration(number, charge), radius, tuple(coefficients), tuple(radii),
-                    tuple(matrices), title[:80] or "GTH file", licence_of(text), hashlib.sha256(text.encode()).hexdigest(), core)
+    return GTHEntry(symbol=symbol, name=name, xc=functional_of_pspxc(int(head[1])), configuration=valence_configuration(number, charge), local_radius=radius,
+                    local_coefficients=tuple(coefficients), channel_radii=tuple(radii), channel_matrices=tuple(matrices), source=title[:80] or "GTH file",
+                    licence=licence_of(text), sha256=hashlib.sha256(text.encode()).hexdigest(), core=core)
 
 
 def check_entry(entry: GTHEntry, name: str) -> GTHEntry:
