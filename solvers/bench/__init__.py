@@ -36,11 +36,13 @@ def areas() -> list[str]:
     return sorted(_AREAS)
 
 
-def run(area: str, *, device: str = "auto", cases: list[str] | None = None, pairs: int | None = None) -> list[Row]:
-    """Time one area, or some of its cases by key, in so many interleaved rounds; MissingError for unknown names."""
+def run(area: str, *, device: str = "auto", cases: list[str] | None = None, pairs: int | None = None,
+        peer_limit: float | None = None) -> list[Row]:
+    """Time one area, or some of its cases by key, in so many interleaved rounds; a peer gets `peer_limit` seconds. MissingError for unknown names."""
     if area not in _AREAS:
         raise MissingError(f"There is no bench area {area!r}.", hint=f"Known: {', '.join(areas())}.")
-    return importlib.import_module(f".{_AREAS[area]}", __name__).run(device, cases, **({} if pairs is None else {"pairs": pairs}))
+    options = {name: value for name, value in (("pairs", pairs), ("peer_limit", peer_limit)) if value is not None}
+    return importlib.import_module(f".{_AREAS[area]}", __name__).run(device, cases, **options)
 
 
 def table(rows: list[Row]) -> str:

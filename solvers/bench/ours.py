@@ -36,11 +36,13 @@ def main(argv: list[str] | None = None) -> int:
     _say(event="imported", seconds=time.perf_counter() - started, threads=n_threads, device=machine.describe(device), bare_rss=bare)
     previous = None
     for number in range(args.repeat):
+        previous = None  # one calculation at a time: the peak is that of one, as it is the peers'
         previous = _run(case, Workers(n_threads), device, number, args.first_step)
         if args.first_step:
             return 0
     if args.motion:
         _run(case, Workers(n_threads), device, args.repeat, False, previous=previous, shift=0.02)
+    previous = None
     if args.shares:
         from .shares import Shares
         if device == "cpu":

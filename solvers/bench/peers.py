@@ -59,18 +59,18 @@ def _summary(case: Case, done: Measured, history: list[tuple[float, float]]) -> 
     return Run(reached(history, len(case.symbols), done.wall), done.wall, done.cpu, len(history), done.peak_rss, history[-1][1])
 
 
-def run_espresso(case: Case) -> Run:
-    """`pw.x` on two ranks."""
+def run_espresso(case: Case, time_limit: float) -> Run:
+    """`pw.x` on two ranks; Overtime beyond `time_limit` (s)."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = {symbol: potentials.write(case, symbol, folder, "gth") for symbol in dict.fromkeys(case.symbols)}
         (folder / "run.in").write_text(espresso.input_text(case, files, threshold=THRESHOLD))
-        done = measure([*_MPI, "pw.x", "-in", "run.in"], folder, _ENVIRONMENT)
+        done = measure([*_MPI, "pw.x", "-in", "run.in"], folder, _ENVIRONMENT, time_limit=time_limit)
     return _summary(case, done, espresso_history(done.lines))
 
 
-def run_abinit(case: Case) -> Run:
-    """`abinit` on two ranks: k-points are shared out; a single k-point is solved by its parallel block solver (LOBPCG)."""
+def run_abinit(case: Case, time_limit: float) -> Run:
+    """`abinit` on two ranks: k-points are shared out; a single k-point is solved by its parallel block solver (LOBPCG). Overtime beyond `time_limit` (s)."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = [potentials.write(case, symbol, folder) for symbol in dict.fromkeys(case.symbols)]
@@ -80,7 +80,7 @@ def run_abinit(case: Case) -> Run:
         if tuple(case.kpts) == (1, 1, 1):
             text += f"paral_kgb 1\nnpkpt 1\nnpband {RANKS}\nwfoptalg 114\n"
         (folder / "run.abi").write_text(text)
-        done = measure([*_MPI, "abinit", "run.abi"], folder, _ENVIRONMENT)
+        done = measure([*_MPI, "abinit", "run.abi"], folder, _ENVIRONMENT, time_limit=time_limit)
     return _summary(case, done, abinit_history(done.lines))
 
 
@@ -93,6 +93,6 @@ def linear_algebra(root: Path = Path("/usr/lib")) -> str:
     return "" if not names else "reference" if names[0] == "blas" else names[0]
 
 
-def peers() -> dict[str, Callable[[Case], Run]]:
-    """The competitors installed here, by name."""
+def peers() -> dict[str, Callable[[Case, float], Run]]:
+    """The competitors installed here, by name; each takes a case and its time limit in s."""
     return {name: call for name, here, call in (("pw.x", espresso.installed(), run_espresso), ("abinit", abinit.installed(), run_abinit)) if here}

@@ -1,6 +1,7 @@
 """Runs a program and measures it from outside: lines with the time they came, wall and CPU seconds, peak memory of its ranks. Linux."""
 from __future__ import annotations
 
+import contextlib
 import os
 import resource
 import selectors
@@ -16,6 +17,10 @@ _SAMPLE = 0.05  # s between looks at the memory
 _LAUNCHERS = ("mpirun", "mpiexec", "orted", "prterun", "prted", "sh", "bash")
 
 
+class Overtime(RunError):
+    """A program was stopped because it took longer than it was allowed."""
+
+
 @dataclass(frozen=True)
 class Measured:
     """lines: (seconds since the start, text); wall and cpu seconds (all ranks, launcher included); peak_rss: sum over ranks of each one's peak, bytes."""
@@ -27,7 +32,7 @@ class Measured:
 
 
 def measure(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | None = None, *, time_limit: float = 7200.0) -> Measured:
-    """Run argv in `folder` to its end. RunError when it fails or takes longer than `time_limit` (s)."""
+    """Run argv in `folder` to its end. RunError when it fails, Overtime when it takes longer than `time_limit` (s); then it and what it started are stopped."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     started = time.perf_counter()
     try:
@@ -40,8 +45,8 @@ def measure(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | 
         open_ended = True
         while open_ended:
             if time.perf_counter() - started > time_limit:
-                child.kill()
-                raise RunError(f"{argv[0]} was stopped after {time_limit:g} s.", hint="Choose a smaller case.")
+                _stop(child.pid)
+                raise Overtime(f"{argv[0]} was stopped after {time_limit:g} s.", hint="Choose a smaller case.")
             ready = selector.select(_SAMPLE)
             _look(child.pid, peaks)
             if ready:
@@ -57,6 +62,18 @@ def measure(argv: Sequence[str], folder: Path, environment: Mapping[str, str] | 
         raise RunError(f"{' '.join(argv)} ended with status {status}: " + " | ".join(text for _, text in lines[-8:]),
                        hint="Run it by hand in a folder of its own.")
     return Measured(tuple(lines), wall, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, sum(peaks.values()))
+
+
+def _stop(pid: int) -> None:
+    """End a process and all that it started: the ranks of a launcher that is killed may compute on."""
+    import psutil
+    try:
+        family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.Error:
+        return
+    for member in family:
+        with contextlib.suppress(psutil.Error):
+            member.kill()
 
 
 def _look(pid: int, peaks: dict[int, int]) -> None:

@@ -1,7 +1,9 @@
 """Where the time of a run goes: local potential and density (FFT), matrix products, small eigenproblems, rest; and what the machine could do at best."""
 from __future__ import annotations
 
+import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -78,31 +80,58 @@ class Shares(TorchDispatchMode):
         return {**parts, "rest": 1.0 - sum(parts.values()), "boxes": self.boxes, "flops": self.flops, "wall": self._wall}
 
 
-def machine_limits(shape: tuple[int, int, int], device: str, n_threads: int = 1, real: bool = True) -> dict[str, float]:
+def machine_limits(shape: tuple[int, int, int], device: str, real: bool = True) -> dict[str, float]:
     """Seconds of one complex box transform and FLOP/s of large matrix products in double precision, measured here and now."""
-    cuda = device == "cuda"
+    work = _Work(shape, device, real)
+    return {"fft_s": min(_times(work.fft, device, _SETTLING)) / work.boxes, "gemm_flops": work.flops / min(_times(work.gemm, device, _SETTLING))}
 
-    def best(work) -> float:
-        times = []
-        while len(times) < 5 or sum(times) < _SETTLING:
-            if cuda:
-                torch.cuda.synchronize()
-            started = time.perf_counter()
-            work()
-            if cuda:
-                torch.cuda.synchronize()
-            times.append(time.perf_counter() - started)
-        return min(times)
+
+def thread_gains(shape: tuple[int, int, int], n_threads: int, rounds: int = 9) -> dict[str, float]:
+    """How many times faster box transforms ("fft") and matrix products ("gemm") are on `n_threads` threads than on one: the median over rounds in which each is
+    measured on one and on all threads in immediate succession, so that a machine that slows down slows both."""
+    work = _Work(shape, "cpu", True)
     before = torch.get_num_threads()
-    torch.set_num_threads(n_threads)
+    gains = {"fft": [], "gemm": []}
     try:
-        most, n, long = CARD if cuda else CORES
-        count = max(1, most // (16 * shape[0] * shape[1] * shape[2]))
-        box = torch.randn(count, *shape, dtype=torch.complex128, device=device)
-        dtype = torch.float64 if real else torch.complex128
-        A = torch.randn(n, long, dtype=dtype, device=device)
-        fft = best(lambda: torch.fft.fftn(box, dim=(-3, -2, -1))) / count
-        gemm = (2.0 if real else 8.0) * n * n * long / best(lambda: A @ A.mT)
+        for number in range(rounds):
+            for name, call in (("fft", work.fft), ("gemm", work.gemm)):
+                seconds = {}
+                for n in (1, n_threads) if number % 2 else (n_threads, 1):
+                    torch.set_num_threads(n)
+                    call()  # wakes the threads, makes the plan
+                    seconds[n] = statistics.median(_times(call, "cpu", _SETTLING / 4))
+                gains[name].append(seconds[1] / seconds[n_threads])
     finally:
         torch.set_num_threads(before)
-    return {"fft_s": fft, "gemm_flops": gemm}
+    return {name: statistics.median(values) for name, values in gains.items()}
+
+
+class _Work:
+    """What limits are measured with: `fft` transforms `boxes` boxes, `gemm` does `flops` floating-point operations."""
+
+    def __init__(self, shape: tuple[int, int, int], device: str, real: bool):
+        most, n, long = CARD if device == "cuda" else CORES
+        self.boxes = max(1, most // (16 * shape[0] * shape[1] * shape[2]))
+        self.flops = (2.0 if real else 8.0) * n * n * long
+        self._fields = torch.randn(self.boxes, *shape, dtype=torch.complex128, device=device)
+        self._rows = torch.randn(n, long, dtype=torch.float64 if real else torch.complex128, device=device)
+
+    def fft(self) -> None:
+        torch.fft.fftn(self._fields, dim=(-3, -2, -1))
+
+    def gemm(self) -> None:
+        self._rows @ self._rows.mT
+
+
+def _times(call: Callable[[], None], device: str, least: float) -> list[float]:
+    """Seconds of single calls, five at least and as many as fill `least` seconds."""
+    times = []
+    while len(times) < 5 or sum(times) < least:
+        if device == "cuda":
+            torch.cuda.synchronize()
+        started = time.perf_counter()
+        call()
+        if device == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - started)
+    return times

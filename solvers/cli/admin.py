@@ -32,6 +32,7 @@ def add(parser: argparse.ArgumentParser, verb: str, rest: list[str]) -> None:
         parser.add_argument("--case", action="append", metavar="NAME", help=f"a case by its name, e.g. {example}; may be given again")
         if verb == "bench":
             parser.add_argument("--pairs", type=int, help="interleaved rounds per case (3)")
+            parser.add_argument("--peer-limit", type=float, metavar="S", help="seconds after which a peer is stopped (600)")
     elif verb == "gui":
         parser.add_argument("file", nargs="?", help="project or structure to open")
 
@@ -125,7 +126,8 @@ def _validate(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     from .. import bench
 
-    rows = [row for area in ([args.area] if args.area else bench.areas()) for row in bench.run(area, device=args.device, cases=args.case, pairs=args.pairs)]
+    areas = [args.area] if args.area else bench.areas()
+    rows = [row for area in areas for row in bench.run(area, device=args.device, cases=args.case, pairs=args.pairs, peer_limit=args.peer_limit)]
     print(json.dumps({"rows": [row.to_dict() for row in rows]}) if args.json else bench.table(rows))
     return 0
 
