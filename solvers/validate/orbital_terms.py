@@ -119,7 +119,6 @@ PAIRS = (
     _hubbard(_IRON, "Fe-3d", 2.2, "atomic", 1, _SPIN, selectors={"Fe": "GTH-PADE-q8"}),
     _hubbard(_IRON, "Fe-3d", 2.2, "ortho-atomic", 1, _SPIN, selectors={"Fe": "GTH-PADE-q8"}, quick=False),
     _hubbard(_TITANIUM_CARBIDE, "Ti-3d", 3.0, "atomic", 1, selectors={"Ti": "GTH-PADE-q4"}),
-    # a soft magnet at 14 Ha: 3.6e-6 Ha/atom and 2e-5 Ha/bohr from `pw.x`, the cause is not known
     _hubbard(_TWO_IRON, "Fe-3d", 2.0, "atomic", 1, _SPIN, selectors={"Fe": "GTH-PADE-q8"}, quick=False),
     _antiferromagnet(_oxide("Mn", 4.445, 17.0, 5.0), 4.0, "ortho-atomic", 0.7, "GTH-PADE-q7"),
     _antiferromagnet(_oxide("Ni", 4.17, 18.0, 2.0), 5.0, "atomic", 0.2, "GTH-PADE-q10"),
@@ -135,15 +134,7 @@ PAIRS = (
 
 def peer(pair: Pair, with_term: bool, folder: Path) -> dict[str, Any]:
     """`pw.x` on a pair: energy (Ha), forces (N, 3) Ha/bohr, moment (µ_B), moments of the shells of the atoms of separate kinds."""
-    names = _potentials(pair, folder)
-    text = espresso.input_text(pair.case, names, threshold=1e-11)
-    lines = pair.system if with_term else pair.plain
-    if pair.kinds:
-        text = _separated(text, pair.kinds)
-    text = text.replace("/\n&electrons", (lines + "\n" if lines else "") + "/\n&electrons", 1)
-    if pair.case.moments is not None:
-        text = text.replace("mixing_beta = 0.7", "mixing_beta = 0.3")
-    (folder / "run.in").write_text(text)
+    (folder / "run.in").write_text(peer_input(pair, with_term, _potentials(pair, folder)))
     output = espresso.execute(folder, pair.name)
     found = espresso.parse(output, len(pair.case.symbols))
     totals = [line.split("=")[1].split()[0] for line in output.splitlines() if "total magnetization" in line]
@@ -151,6 +142,24 @@ def peer(pair: Pair, with_term: bool, folder: Path) -> dict[str, Any]:
     traces = re.findall(r"Tr\[ns\(na\)\] \(up, down, total\) =\s+(\S+)\s+(\S+)", output)[-pair.case.symbols.count(pair.kinds):] if pair.kinds else []
     return {"energy": energy, "forces": found["forces"], "moment": float(totals[-1]) if totals else 0.0,
             "shells": [round(float(up) - float(down), 5) for up, down in traces]}
+
+
+def peer_input(pair: Pair, with_term: bool, files: dict[str, str]) -> str:
+    """What `pw.x` is asked; `files` maps symbols to potential files. It is told how many bands to take: its own number for metals (12 for the 16 electrons of
+    Fe2) cuts the tail of Fermi–Dirac's occupations and of their entropy."""
+    text = espresso.input_text(pair.case, files, threshold=1e-11)
+    if pair.kinds:
+        text = _separated(text, pair.kinds)
+    if pair.case.moments is not None:
+        text = text.replace("mixing_beta = 0.7", "mixing_beta = 0.3")
+    bands = f"nbnd = {espresso.ample_bands(_electrons(pair))}" if pair.case.smearing else ""
+    lines = ", ".join(filter(None, (pair.system if with_term else pair.plain, bands)))
+    return text.replace("/\n&electrons", (lines + "\n" if lines else "") + "/\n&electrons", 1)
+
+
+def _electrons(pair: Pair) -> float:
+    from solvers.dft.pseudo.library import entry
+    return sum(entry(symbol, pair.case.xc, pair.selectors.get(symbol, "gth")).charge for symbol in pair.case.symbols)
 
 
 def _separated(text: str, symbol: str) -> str:
