@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from solvers.core.errors import MissingError, ReadError, SetupError
-from solvers.dft.pseudo import files, library
+from solvers.dft.pseudo import files, library, psp8
 from solvers.dft.pseudo.data import electrons, valence_configuration
 from solvers.dft.pseudo.gth import GTH
 from solvers.validate.peers.potential_files import linear_mesh, logarithmic_mesh, on_mesh, psp8_text, upf1_text, upf2_text, with_density
-from solvers.validate.peers.potentials import marked, pspcod10
+from solvers.validate.peers.potentials import halved, interpolates, marked, pspcod10
 
 Q = torch.linspace(0.0, 25.0, 173, dtype=torch.float64)
 SILICON = library.entry("Si", "PBE")
@@ -291,6 +291,29 @@ def test_the_mark_of_the_peers_copy_is_one_tiny_number_behind_all_projectors(tmp
     assert torch.allclose(a.channels[0].radial(0, Q), b.channels[0].radial(0, Q), atol=1e-9, rtol=0)
     assert np.abs(a.channels[0].h - b.channels[0].h).max() < 1e-12
     assert marked(psp8_text(on_mesh(SILICON, linear_mesh(0.01, 3.0)))).split() == psp8_text(on_mesh(SILICON, linear_mesh(0.01, 3.0))).split()  # no room
+
+
+def test_the_peers_copy_at_half_the_step_is_the_same_potential(tmp_path):
+    """Filled in between the file's points it is what the analytic potential has there, and plain sums of projectors that end with a jump stay."""
+    text, exact = (psp8_text(with_density(on_mesh(SILICON, linear_mesh(step, 8.0)))) for step in (0.01, 0.005))
+    fine, wanted = (library.find("Si", "PBE", saved(tmp_path, content, name=name)) for content, name in ((halved(text), "fine"), (exact, "exact")))
+    assert torch.allclose(fine.local(Q[1:]), wanted.local(Q[1:]), atol=1e-7, rtol=0)
+    for mine, theirs in zip(fine.channels, wanted.channels, strict=True):
+        for i in range(len(mine.h)):
+            assert torch.allclose(mine.radial(i, Q), theirs.radial(i, Q), atol=1e-8, rtol=0)
+    assert not interpolates(text, 33.8) and interpolates(text, 33.9) and not interpolates(halved(text), 130.0)
+
+    lines = text.splitlines()
+    for i in range(7, 7 + 801):  # projectors of l = 0 that jump to zero
+        if float(lines[i].split()[1]) > 1.0:
+            lines[i] = " ".join([*lines[i].split()[:2], *["0.0"] * len(lines[i].split()[2:])])
+    before, after = (psp8.read_psp8("\n".join(content), "psp8") for content in (lines, halved("\n".join(lines)).splitlines()))
+    for old, new in zip(before.channels, after.channels, strict=True):
+        assert np.allclose(np.array(new.functions)[:, ::2], np.array(old.functions), atol=1e-12, rtol=0)
+    old, new = before.channels[0].functions[0], after.channels[0].functions[0]
+    assert abs(old[99]) > 0.1 and abs(old[101]) == 0 and np.abs(new[203:220:2]).max() > 1e-3  # a series overshoots behind a jump: that keeps the sums
+    for q in np.pi / 8.0 * np.array([2, 13, 80]):  # waves that fit the mesh; others feel its end
+        assert new @ np.sin(q * after.r) * after.r[1] == pytest.approx(old @ np.sin(q * before.r) * before.r[1], abs=1e-9)
 
 
 def test_hgh_text(tmp_path):
