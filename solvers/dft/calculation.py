@@ -41,6 +41,8 @@ from .xc import functional
 _ODD_OCCUPATION = 0.05
 #: energy error (Ha per electron) that a start from another geometry is taken to have: how well the first step solves the bands
 _CARRIED = 1e-5
+#: points of a box whose fields are kept between energy, forces and stress, at most 8 MiB for each spin
+_SMALL_BOX = 2**17
 #: bytes of orbitals of k-points that share a tensor on the CPU, where a call of torch costs more than its arithmetic: 72 k-points of Al with 32 KiB each took
 #: 2.5, 1.5, 1.3, 1.2 and 1.2 s of one core with 1, 6, 12, 18 and 36 together; 4 of Si with 154 KiB took the same alone and in pairs
 _TOGETHER = 2**19
@@ -153,10 +155,19 @@ class Calculation:
                 raise
             raise told from error
 
+    @property
+    def _fields(self) -> energy_module.Fields | None:
+        """What energy, forces and stress begin with, kept on small boxes, where it is a part of the time and little memory."""
+        return self._small_fields if self.problem.grid.size <= _SMALL_BOX else None
+
+    @cached_property
+    def _small_fields(self) -> energy_module.Fields:
+        return energy_module.output_fields(self.problem, self.ground)
+
     @cached_property
     def energies(self) -> energy_module.Energies:
         """Energy terms (Ha)."""
-        return energy_module.energies(self.problem, self.ground)
+        return energy_module.energies(self.problem, self.ground, self._fields)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -188,12 +199,12 @@ class Calculation:
     @cached_property
     def forces(self) -> np.ndarray:
         """Forces (N, 3) Ha/bohr."""
-        return forces_module.forces(self.problem, self.ground)
+        return forces_module.forces(self.problem, self.ground, fields=self._fields)
 
     @cached_property
     def stress(self) -> np.ndarray:
         """Stress (3, 3) Ha/bohr³."""
-        return stress_module.stress(self.problem, self.ground)
+        return stress_module.stress(self.problem, self.ground, self._fields)
 
     @cached_property
     def pulay_stress(self) -> float:

@@ -5,8 +5,11 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from .potential import XC
 from .problem import Problem
 from .scf import GroundState
+
+Fields = tuple[list[torch.Tensor], tuple[float, torch.Tensor, XC]]
 
 TERMS = ("kinetic", "nonlocal_", "local", "hartree", "xc", "ewald", "alpha", "entropy", "extra", "dispersion")
 
@@ -51,8 +54,14 @@ def weighted_squares(X: torch.Tensor, weights: torch.Tensor, step: int = 16) -> 
     return total
 
 
-def energies(problem: Problem, ground: GroundState) -> Energies:
-    """Energy terms of the orbitals and of the density they make."""
+def output_fields(problem: Problem, ground: GroundState) -> Fields:
+    """The terms' unknowns that the orbitals make, and `Problem.fields` of them and of the density: what energy, forces and stress begin with."""
+    unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]
+    return unknowns, problem.fields(ground.rho, unknowns)
+
+
+def energies(problem: Problem, ground: GroundState, fields: Fields | None = None) -> Energies:
+    """Energy terms of the orbitals and of the density they make; fields: `output_fields` where they are at hand."""
     weights = band_weights(problem, ground)
 
     def orbital_terms(item: tuple) -> tuple[float, float]:
@@ -62,8 +71,7 @@ def energies(problem: Problem, ground: GroundState) -> Energies:
         overlaps = square(problem.hamiltonian.projectors.overlaps(block.batch, X)) * problem.hamiltonian.D
         return float(kinetic), float((w[:, :, None] * overlaps).sum())
     parts = problem.workers.map(orbital_terms, zip(problem.blocks, ground.orbitals, strict=True))
-    unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]
-    e_hartree, _, xc = problem.fields(ground.rho, unknowns)
+    _, (e_hartree, _, xc) = fields or output_fields(problem, ground)
     local = problem.grid.volume * float(problem.grid.dot(problem.v_local, ground.rho[0]))
     extra, dispersion = sum(term.energy(ground) for term in problem.terms), sum(term.energy for term in problem.static)
     return Energies(sum(p[0] for p in parts), sum(p[1] for p in parts), local, e_hartree, xc.energy, problem.ewald_energy, problem.alpha_energy,

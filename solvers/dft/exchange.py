@@ -33,7 +33,7 @@ _EMPTY = 1e-10
 
 class ExactExchange(Term):
     """The exchange of a hybrid. fraction a and omega (1/bohr or None) of the functional; size and shift of the k-mesh, `group` (None: identity) and
-    time_reversal by which it was reduced; treatment and extrapolate: see `exchange_kernel.py`. One k-point per batch, or Γ alone.
+    time_reversal by which it was reduced; treatment and extrapolate: see `exchange_kernel.py`.
     """
 
     def __init__(self, problem: Problem, fraction: float, omega: float | None = None, *, size: tuple[int, int, int] = (1, 1, 1),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .energy import band_weights
+from .energy import Fields, band_weights, output_fields
 from .magnetisation import local_moments
 from .potential import XC
 from .problem import Problem
@@ -72,10 +72,10 @@ def nonlocal_forces(problem: Problem, ground: GroundState) -> torch.Tensor:
     return sum(problem.workers.map(one, zip(problem.blocks, ground.orbitals, strict=True)))
 
 
-def forces(problem: Problem, ground: GroundState, *, correct: bool = True) -> np.ndarray:
-    """Forces (N, 3) Ha/bohr; their mean is not zero on a finite FFT box (egg-box). correct: add `residual_forces`."""
-    unknowns = [term.output(ground.orbitals, ground.occupations) for term in problem.terms]
-    out = problem.fields(ground.rho, unknowns)
+def forces(problem: Problem, ground: GroundState, *, correct: bool = True, fields: Fields | None = None) -> np.ndarray:
+    """Forces (N, 3) Ha/bohr; their mean is not zero on a finite FFT box (egg-box). correct: add `residual_forces`; fields:
+    `energy.output_fields` where they are at hand."""
+    unknowns, out = fields or output_fields(problem, ground)
     total = local_forces(problem, ground.rho) + nonlocal_forces(problem, ground) + core_forces(problem, out[2])
     for term in problem.terms:
         total = total + term.forces(ground)

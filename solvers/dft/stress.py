@@ -7,7 +7,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from .energy import band_weights, square, weighted_squares
+from .energy import Fields, band_weights, output_fields, square, weighted_squares
 from .grid import FFTGrid
 from .potential import XC, hartree
 from .problem import Problem
@@ -91,10 +91,10 @@ def nonlocal_stress(problem: Problem, ground: GroundState) -> torch.Tensor:
     return sum(problem.workers.map(one, zip(problem.blocks, ground.orbitals, strict=True))) / basis.volume
 
 
-def stress_terms(problem: Problem, ground: GroundState) -> dict[str, np.ndarray]:
-    """Every term (3, 3) Ha/bohr³, not symmetrised."""
+def stress_terms(problem: Problem, ground: GroundState, fields: Fields | None = None) -> dict[str, np.ndarray]:
+    """Every term (3, 3) Ha/bohr³, not symmetrised; fields: `energy.output_fields` where they are at hand."""
     rho = ground.rho
-    xc = problem.fields(rho, [term.output(ground.orbitals, ground.occupations) for term in problem.terms])[2]
+    xc = (fields or output_fields(problem, ground))[1][2]
     terms = {"kinetic": kinetic_stress(problem, ground), "nonlocal": nonlocal_stress(problem, ground), "local": local_stress(problem, rho),
              "hartree": hartree_stress(problem, rho), "xc": xc_stress(problem, xc)}
     for term in problem.terms:
@@ -105,8 +105,8 @@ def stress_terms(problem: Problem, ground: GroundState) -> dict[str, np.ndarray]
     return {**{name: value.cpu().numpy() for name, value in terms.items()}, "ewald": problem.ewald_stress, **static}
 
 
-def stress(problem: Problem, ground: GroundState) -> np.ndarray:
+def stress(problem: Problem, ground: GroundState, fields: Fields | None = None) -> np.ndarray:
     """Total stress (3, 3) Ha/bohr³, symmetrised where the problem uses symmetry."""
-    total = sum(stress_terms(problem, ground).values())
+    total = sum(stress_terms(problem, ground, fields).values())
     total = 0.5 * (total + total.T)
     return total if problem.group is None else problem.group.symmetrise_stress(total)
