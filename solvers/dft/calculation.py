@@ -119,9 +119,13 @@ class Calculation:
         """This geometry, solved, and those before it, newest first: what the next one starts from."""
         problem, ground = self.problem, self.ground
         holds = (ground.occupations > 1e-6 * problem.model.max_occupation).any(1).sum(-1).tolist()  # bands that hold electrons at some k-point, per spin
-        own = Snapshot(problem.model.fractional, self.plan.cell, (ground.rho - self.superposed) * problem.grid.volume, problem.grid.shape, problem.basis,
-                       ground.orbitals, holds, ground.occupations)
+        own = Snapshot(problem.model.fractional, self.plan.cell, self.bonding, problem.grid.shape, problem.basis, ground.orbitals, holds, ground.occupations)
         return (own, *self.history)[:DEPTH]
+
+    @property
+    def bonding(self) -> torch.Tensor:
+        """What the solved density adds to the densities of the atoms, (S, …) coefficients times volume: a start for other boxes, meshes and geometries."""
+        return (self.ground.rho - self.superposed) * self.problem.grid.volume
 
     def _bonded(self, bonding: torch.Tensor, shape: tuple[int, int, int]) -> torch.Tensor:
         """A starting density: what bonding adds to the atoms' densities moves with the lattice, the atoms' densities move with the atoms.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def save_density(path: str, calculation: Calculation) -> None:
     """Write numbers, potentials and the bonding density (ρ minus superposed atoms, coefficients times volume) to `path` (npz), replacing it in one rename."""
     grid = calculation.problem.grid
-    bonding = (calculation.ground.rho - calculation.superposed).cpu().numpy() * grid.volume
+    bonding = calculation.bonding.cpu().numpy()
     target = Path(path).expanduser()
     part: Path | None = None
     try:

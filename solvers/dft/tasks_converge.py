@@ -49,14 +49,15 @@ class Numbers:
 
 @dataclass
 class _Study:
-    """All calculations so far, each done once; `n` counts steps."""
+    """All calculations so far, each done once. density: bonding density and box of the last one, where it converged: the next one starts from it and from
+    nothing else, so that a resumed study goes on as it would have."""
 
     structure: Structure
     params: ConvergeParams
     shift: tuple[float, float, float]
     known: dict[Setting, Numbers] = field(default_factory=dict)
     stages: dict[Setting, str] = field(default_factory=dict)
-    previous: Calculation | None = None
+    density: tuple[np.ndarray, tuple[int, int, int]] | None = None
 
     def dft(self, setting: Setting) -> ConvergeParams:
         """The parameters of one calculation."""
@@ -66,10 +67,10 @@ class _Study:
     def run(self, setting: Setting, stage: str) -> Iterator[Step]:
         """One step that calculates `setting`, or none where it is known; returns `Numbers`."""
         if setting not in self.known:
-            calculation = Calculation(make_plan(self.structure, self.dft(setting)), Workers(machine.apply_threads()), self.previous)
+            calculation = Calculation(make_plan(self.structure, self.dft(setting)), Workers(machine.apply_threads()), density=self.density)
             for _ in calculation.run():
                 pass
-            self.previous = calculation if calculation.ground.converged else None
+            self.density = (calculation.bonding.cpu().numpy(), calculation.problem.grid.shape) if calculation.ground.converged else None
             stress = calculation.stress * HARTREE_PER_BOHR3_EV_ANGSTROM3 * EV_PER_ANGSTROM3_GPA
             self.known[setting] = Numbers(calculation.energy_at_zero * HARTREE_EV / len(self.structure), calculation.forces * HARTREE_PER_BOHR_EV_ANGSTROM,
                                           -float(np.trace(stress)) / 3.0, float(calculation.plan.estimate()["seconds"]), calculation.state.step,
@@ -86,7 +87,9 @@ class _Study:
     def pack(self) -> State:
         """Arrays for `restore`."""
         rows = list(self.known.items())
-        return {"settings": np.array([[s.cutoff, *s.mesh, s.width] for s, _ in rows]), "stages": np.array([self.stages[s] for s, _ in rows], dtype=str),
+        density = {} if self.density is None else {"bonding": self.density[0], "box": np.array(self.density[1])}
+        return {**density, "settings": np.array([[s.cutoff, *s.mesh, s.width] for s, _ in rows]),
+                "stages": np.array([self.stages[s] for s, _ in rows], dtype=str),
                 "numbers": np.array([[v.energy, v.pressure, v.seconds, v.steps, v.converged] for _, v in rows]),
                 "forces": np.array([v.forces for _, v in rows])}
 
@@ -96,6 +99,8 @@ class _Study:
             setting = Setting(float(row[0]), tuple(int(n) for n in row[1:4]), float(row[4]))
             self.known[setting] = Numbers(float(numbers[0]), np.array(forces), float(numbers[1]), float(numbers[2]), int(numbers[3]), bool(numbers[4]))
             self.stages[setting] = str(stage)
+        if "bonding" in state:
+            self.density = np.array(state["bonding"]), tuple(int(n) for n in state["box"])
 
     @property
     def goals(self) -> tuple[float, float, float]:
