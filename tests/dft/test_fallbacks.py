@@ -51,6 +51,31 @@ def test_a_step_uphill_gives_way_to_a_plain_one(lab):
     assert float((point[0] / before)[1, 0, 0, 0].real) == pytest.approx(1 + _DOWNHILL * growth)
 
 
+def test_a_plain_step_is_no_longer_than_the_history_allows(lab):
+    """A saddle beside levels at the Fermi energy, whose answer turns a doubled plain step into fourteen times the residual (NiO with U)."""
+    problem = lab.problem(model := lab.model(), lab.basis(model))
+    mixer = AndersonMixer(problem.grid)
+    places, one = mixer.inside[:2], torch.zeros(2, *problem.grid.mask.shape, dtype=torch.complex128)
+    mixer.join((one, []))  # makes the metric
+    weights = mixer.metric[len(mixer.inside):][:2].sqrt()
+    turn = torch.tensor([[0.8, 0.6], [-0.6, 0.8]], dtype=torch.complex128)
+    response = turn.mT @ torch.diag(torch.tensor([0.5, -8.0], dtype=torch.complex128)) @ turn  # residual of a change in two waves of the moment
+
+    def field(waves):
+        rho = one.clone()
+        rho[1].view(-1)[places] = waves / weights
+        return rho
+    points = torch.tensor([[1.0, 0.1], [0.9, 0.4], [0.5, 0.1]], dtype=torch.complex128) @ turn  # saddle, stiff
+    for waves in points[:2]:
+        mixer.densities.append(mixer.join((field(waves), [])))
+        mixer.residuals.append(mixer.join((field(response @ waves), [])))
+    here, residual = points[2], response @ points[2]
+    rho = mixer.next((field(here), []), (field(here + residual), []), lambda r: r, 1.0)[0]
+    there = rho[1].view(-1)[places] * weights
+    assert mixer.uphill and float(((there - here).conj() * residual).real.sum()) > 0.0
+    assert torch.linalg.vector_norm(response @ there) < torch.linalg.vector_norm(residual)
+
+
 def test_the_log_tells_every_change(monkeypatch):
     """Chosen mixing, added bands, calmed growth, replaced step: each in the text of the step where it happened."""
     asked, error, step = [], AndersonMixer.accuracy, AndersonMixer.next
