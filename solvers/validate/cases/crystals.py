@@ -2,11 +2,12 @@
 
 Cutoffs and meshes are chosen so that all of them run on two cores; both codes use the same ones, so the difference between the codes does not depend on them.
 One cutoff serves all volumes of a crystal, so the number of plane waves jumps along the curve, and the energies with it where the cutoff is not converged;
-such a curve has no volume (`ROUGH`). GaN at 45 Ha stays within 2e-4 of its spread of a cubic in V^(−2/3), at 32 Ha it was 0.19. The same plane waves at all
-volumes (cutoff ∝ V^(−2/3)) make a smooth curve at any cutoff, but at 32 Ha one without a minimum in these volumes (AlAs, GaAs, CaSe, Fe) or at 0.95 of the
-middle one (GaN): not the crystal's equation of state, so it is the cutoff that rises.
-The stored curves at 36 Ha are those of ABINIT with the files' own step (Zn, ZnO and MgO then miss `ENERGY` by 2.5e-6, 1.4e-6 and 7.5e-7 Ha/atom), GaN's was
-filled in by polynomials through eight points instead of series (1e-7 Ha/atom): see `peers.potentials`.
+such a curve has no volume (`ROUGH`). Largest distance from a cubic in V^(−2/3), of the spread: GaN 0.19 at 32 Ha, 2e-4 at 45; AlAs 0.22 at 20 Ha, 1e-4 at
+45; CaSe 0.38 at 28 Ha, 6e-5 at 45; Fe 0.14 at 33 Ha, 0.04 at 36. GaAs, InAs and ZnSe have no curve yet: at 45 Ha InAs and ZnSe stay within 2e-4 in ours (GaAs,
+with a width of 0.005 Ha and a mesh of 4, 1.4e-3). The same plane waves at all volumes (cutoff ∝ V^(−2/3)) make a smooth curve at any cutoff, but at 32 Ha one
+without a minimum in these volumes (AlAs, GaAs, CaSe, Fe) or at 0.95 of the middle one (GaN): no equation of state of the crystal, so the cutoff rises.
+The stored curves at 36 Ha are those of ABINIT with the files' own step (Zn, ZnO, MgO and Fe then miss `ENERGY` by 2.5e-6, 1.4e-6, 7.5e-7 and 7.1e-7 Ha/atom);
+those of GaN and CaSe were filled in by polynomials through eight points instead of series (up to 3e-7 Ha/atom): see `peers.potentials`.
 All-electron volumes: E. Bosoni et al., Nat. Rev. Phys. 6, 45 (2024), PBE, non-magnetic; printed beside, not judged, where the cutoff is a converged one.
 """
 from __future__ import annotations
@@ -97,19 +98,19 @@ CRYSTALS = (
     Crystal("rocksalt", ("Zn", "O"), 20.28, 36.0, 3),
     Crystal("fluorite", ("Si", "O", "O"), 24.05, 36.0, 3, all_electron=(24.0545, 265.89)),
     Crystal("zincblende", ("Al", "N"), _cube(4.40), 30.0, 4),
-    Crystal("zincblende", ("Al", "As"), _cube(5.734), 20.0, 4),
+    Crystal("zincblende", ("Al", "As"), _cube(5.734), 45.0, 3),
     Crystal("zincblende", ("Ga", "N"), _cube(4.549), 45.0, 3),
     Crystal("zincblende", ("Ga", "As"), _cube(5.751), 32.0, 3),
     Crystal("zincblende", ("In", "As"), _cube(6.19), 28.0, 3, width=0.005),
     Crystal("zincblende", ("In", "N"), _cube(5.05), 32.0, 3, width=0.005),
     Crystal("zincblende", ("Zn", "Se"), _cube(5.74), 32.0, 3),
-    Crystal("rocksalt", ("Ca", "Se"), _cube(5.97), 28.0, 3),
+    Crystal("rocksalt", ("Ca", "Se"), _cube(5.97), 45.0, 3),
     Crystal("diamond", ("C", "C"), _cube(3.54), 36.0, 4, xc="LDA"),
     Crystal("zincblende", ("B", "N"), _cube(3.585), 36.0, 4, xc="LDA"),
     Crystal("rocksalt", ("Mg", "O"), _cube(4.17), 36.0, 4, xc="LDA"),
     Crystal("rocksalt", ("Ti", "C"), _cube(4.27), 32.0, 4, xc="LDA", width=0.01),
     Crystal("fcc", ("Ti",), 16.5, 30.0, 6, xc="LDA", width=0.01),
-    Crystal("bcc", ("Fe",), 9.9, 33.0, 6, xc="LDA", width=0.01),
+    Crystal("bcc", ("Fe",), 9.9, 36.0, 6, xc="LDA", width=0.01),
     Crystal("fcc", ("Au",), 16.9, 28.0, 6, xc="LDA", width=0.01),
     Crystal("fcc", ("Pb",), 29.0, 24.0, 6, xc="LDA", width=0.01),
 )
