@@ -116,7 +116,7 @@ def test_an_image_counts_every_spin_from_its_own_fermi_energy(monkeypatch):
 
 def test_a_density_that_cannot_be_written_leaves_nothing_behind(monkeypatch, tmp_path):
     fake = SimpleNamespace(problem=SimpleNamespace(grid=SimpleNamespace(volume=1.0, shape=(2, 2, 2))), ground=SimpleNamespace(rho=torch.ones(1, 2, 2, 2)),
-                           superposed=torch.zeros(1, 2, 2, 2), plan=make_plan(Structure.from_atoms(rattled()), DFTParams(**SILICON)))
+                           bonding=torch.ones(1, 2, 2, 2), plan=make_plan(Structure.from_atoms(rattled()), DFTParams(**SILICON)))
 
     def full(file, **arrays):
         file.write(b"half of it")
