@@ -6,7 +6,7 @@ such a curve has no volume (`ROUGH`). Largest distance from a cubic in V^(−2/3
 45; CaSe 0.38 at 28 Ha, 6e-5 at 45; Fe 0.14 at 33 Ha, 0.04 at 36. GaAs, InAs and ZnSe have no curve yet: at 45 Ha InAs and ZnSe stay within 2e-4 in ours (GaAs,
 with a width of 0.005 Ha and a mesh of 4, 1.4e-3). The same plane waves at all volumes (cutoff ∝ V^(−2/3)) make a smooth curve at any cutoff, but at 32 Ha one
 without a minimum in these volumes (AlAs, GaAs, CaSe, Fe) or at 0.95 of the middle one (GaN): no equation of state of the crystal, so the cutoff rises.
-The stored curves at 36 Ha are those of ABINIT with the files' own step (Zn, ZnO, MgO and Fe then miss `ENERGY` by 2.5e-6, 1.4e-6, 7.5e-7 and 7.1e-7 Ha/atom);
+The stored curves at 36 Ha but Fe's are those of ABINIT with the files' own step (Zn, ZnO and MgO then miss `ENERGY` by 2.5e-6, 1.4e-6 and 7.5e-7 Ha/atom);
 those of GaN and CaSe were filled in by polynomials through eight points instead of series (up to 3e-7 Ha/atom): see `peers.potentials`.
 All-electron volumes: E. Bosoni et al., Nat. Rev. Phys. 6, 45 (2024), PBE, non-magnetic; printed beside, not judged, where the cutoff is a converged one.
 """
