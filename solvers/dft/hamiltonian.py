@@ -12,6 +12,10 @@ from .kernels.local import LocalOperator, make
 from .parallel import Workers
 from .projectors import Projectors, Species, couplings
 
+#: the single precision of a storage, and the bytes of a block of orbitals from which it is used
+SINGLE = {torch.float64: torch.float32, torch.complex128: torch.complex64}
+SINGLE_FROM = 2**18
+
 
 class Hamiltonian:
     """H for every batch of `basis`. The potential is set by `set_potential`; projectors belong to the atoms' fractional positions (N, 3).
@@ -38,12 +42,17 @@ class Hamiltonian:
         """Projector rows of a batch (B, n_projectors, storage)."""
         return self.projectors.of(batch)
 
+    def added_dtype(self, batch: Batch, X: torch.Tensor) -> torch.dtype:
+        """What an eigensolver may store the vectors in that it adds to orbitals X: single precision where transforms and products are worth it."""
+        large = X.shape[1] * X.shape[2] * X.element_size() >= SINGLE_FROM
+        return SINGLE[X.dtype] if large and not self.extra and len(batch) == 1 and getattr(self.local, "single", False) else X.dtype
+
     def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor | None = None, spin: int = 0, overlaps: torch.Tensor | None = None) -> torch.Tensor:
         """H X for X (B, bands, storage) of one spin, contiguous; written to `out` where given. overlaps: ⟨β|X⟩ where they are at hand."""
         Y = self.apply_local(batch, X, torch.empty_like(X) if out is None else out, spin)
         if self.projectors.n_rows:
-            overlaps = (self.projectors.overlaps(batch, X) if overlaps is None else overlaps) * self.D
-            for columns, P in self.projectors.parts(batch):
+            overlaps = (self.projectors.overlaps(batch, X) if overlaps is None else overlaps) * self.D.to(X.real.dtype)
+            for columns, P in self.projectors.parts(batch, X.dtype):
                 if len(batch) == 1:
                     Y[0, :, columns].addmm_(overlaps[0], P[0])
                 else:

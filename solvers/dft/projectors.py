@@ -111,14 +111,23 @@ class Projectors:
         everything = self._row * sum(len(batch) * batch.storage_length for batch in basis.batches)
         self._makes = basis.device == "cpu" and everything > KEPT
         self._local = threading.local()
+        self._single: dict[int, torch.Tensor] = {}
         made = workers.map(self._kept_forms if self._makes else self._all, basis.batches)
         self._by_first = dict(zip((batch.first for batch in basis.batches), made, strict=True))
 
-    def parts(self, batch: Batch) -> Iterator[tuple[slice, torch.Tensor]]:
-        """(columns of orbital storage, rows there (B, n_rows, columns)) until all columns were given. A part is overwritten when the next one is asked for."""
+    def parts(self, batch: Batch, dtype: torch.dtype | None = None) -> Iterator[tuple[slice, torch.Tensor]]:
+        """(columns of orbital storage, rows there (B, n_rows, columns)) until all columns were given. A part is overwritten when the next one is asked for.
+        dtype: single precision where it is asked for."""
         if not self.n_rows:
             return
-        if not self._makes:
+        if dtype in (torch.float32, torch.complex64):
+            if self._makes:
+                yield from ((columns, P.to(dtype)) for columns, P in self.parts(batch))
+                return
+            if batch.first not in self._single:
+                self._single[batch.first] = self._by_first[batch.first].to(dtype)
+            yield slice(None), self._single[batch.first]
+        elif not self._makes:
             yield slice(None), self._by_first[batch.first]
         elif self._row * batch.storage_length > _PART:
             yield from self._stretches(batch, *self._by_first[batch.first])
@@ -135,7 +144,7 @@ class Projectors:
 
     def overlaps(self, batch: Batch, X: torch.Tensor) -> torch.Tensor:
         """⟨β|X⟩ for X (B, bands, storage): (B, bands, n_rows)."""
-        return _summed(X, self.n_rows, self.parts(batch))
+        return _summed(X, self.n_rows, self.parts(batch, X.dtype))
 
     def displaced_overlaps(self, batch: Batch, X: torch.Tensor) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """`overlaps` and their derivatives with respect to the position of each row's own atom along x, y, z, with ∂β = −i K_α β."""

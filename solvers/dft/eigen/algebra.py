@@ -12,12 +12,14 @@ def matmul(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
     return torch.mm(A[0], B[0]).unsqueeze(0) if A.shape[0] == 1 else torch.matmul(A, B)
 
 
-def combine(C: torch.Tensor, V: torch.Tensor, out: torch.Tensor) -> None:
-    """out = C @ V without another array where the batch is one."""
-    if C.shape[0] == 1:
-        torch.mm(C[0], V[0], out=out[0])
-    else:
-        out.copy_(torch.matmul(C, V))
+def accumulate(total: torch.Tensor, C: torch.Tensor, V: torch.Tensor) -> torch.Tensor:
+    """total += C @ V in place, the product in the precision of V."""
+    if V.dtype != total.dtype:
+        return total.add_(matmul(C.to(V.dtype), V))
+    if total.shape[0] == 1:
+        total[0].addmm_(C[0], V[0])
+        return total
+    return total.baddbmm_(C, V)
 
 
 def overlap(A: torch.Tensor, B: torch.Tensor) -> torch.Tensor:
@@ -35,22 +37,25 @@ def hermitian(M: torch.Tensor) -> torch.Tensor:
     return 0.5 * (M + M.mH)
 
 
-def lowest(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def lowest(H: torch.Tensor, S: torch.Tensor, n: int, noise: float = 1e-9) -> tuple[torch.Tensor, torch.Tensor]:
     """Lowest n solutions of H u = e S u: (B, n) and rows C (B, n, size) such that new vectors are C @ V with H_ij = ⟨V_i|H V_j⟩.
 
-    Cholesky where it succeeds; where the basis is numerically dependent, those problems alone are solved in the well-conditioned part of S.
+    Cholesky where it succeeds; where the basis is numerically dependent, those problems alone are solved in the part of S whose eigenvalues exceed `noise`
+    times the largest.
     """
     L, info = torch.linalg.cholesky_ex(S)
     failed = info != 0
+    if noise > 1e-9:  # elements of S carry errors that a pivot must exceed
+        failed = failed | ~(L.diagonal(dim1=-2, dim2=-1).real.amin(-1) ** 2 > noise)
     if not bool(failed.any()):
         return _by_cholesky(H, L, n)
     if len(S) == 1:
-        e, C = _lowest_dependent(H[0], S[0], n)
+        e, C = _lowest_dependent(H[0], S[0], n, noise)
         return e[None], C[None]
     place = torch.nonzero(failed).reshape(-1)
     L[place] = torch.eye(S.shape[-1], dtype=S.dtype, device=S.device)  # something to go on with
     e, C = _by_cholesky(H, L, n)
-    solved = [_lowest_dependent(H[i], S[i], n) for i in place.tolist()]
+    solved = [_lowest_dependent(H[i], S[i], n, noise) for i in place.tolist()]
     e[place], C[place] = torch.stack([e for e, _ in solved]), torch.stack([c for _, c in solved])
     return e, C
 
@@ -63,26 +68,21 @@ def _by_cholesky(H: torch.Tensor, L: torch.Tensor, n: int) -> tuple[torch.Tensor
     return e[..., :n], U.mT
 
 
-def _lowest_dependent(H: torch.Tensor, S: torch.Tensor, n: int) -> tuple[torch.Tensor, torch.Tensor]:
+def _lowest_dependent(H: torch.Tensor, S: torch.Tensor, n: int, noise: float) -> tuple[torch.Tensor, torch.Tensor]:
     s, W = torch.linalg.eigh(S)
-    keep = s > 1e-9 * s[-1]  # the n orthonormal vectors of the block guarantee n eigenvalues ≥ 1
+    keep = s > noise * s[-1]  # the n orthonormal vectors of the block guarantee n eigenvalues ≥ 1
     T = W[:, keep] / torch.sqrt(s[keep])
     e, U = torch.linalg.eigh(hermitian(T.mH @ H @ T))
     return e[:n], (T @ U[:, :n]).mT
 
 
-def directions(C: torch.Tensor, S: torch.Tensor, n: int) -> torch.Tensor:
-    """What the Ritz vectors C V (B, n, size) gained beside the first n vectors of V: coefficients (B, m ≤ n, size) of orthonormal vectors orthogonal to C V.
-
-    S = ⟨V|V⟩. They are the conjugate directions of A. V. Knyazev, SIAM J. Sci. Comput. 23, 517 (2001), eq. 4.2; nearly dependent ones are left out.
-    """
-    P = C.clone()
-    P[..., :n] = 0
-    P /= torch.sqrt(((P.conj() @ S) * P).sum(-1).real.clamp_min(1e-300))[..., None]
-    P -= (C.conj() @ S @ P.mT).mT @ C
+def directions(P: torch.Tensor, S: torch.Tensor) -> torch.Tensor:
+    """Coefficients (B, m ≤ rows, n) of orthonormal vectors that span the rows of P (B, rows, n) in a basis of overlaps S (B, n, n), each row of P counted with
+    length one; nearly dependent ones are left out. The same m for all of a batch."""
+    P = P / torch.sqrt(((P.conj() @ S) * P).sum(-1).real.clamp_min(1e-300))[..., None]
     s, U = torch.linalg.eigh(hermitian(P.conj() @ S @ P.mT))
     m = int((s > 1e-4).sum(-1).min())
-    return (U[..., n - m:] / torch.sqrt(s[..., None, n - m:].clamp_min(1e-4))).mT @ P
+    return (U[..., s.shape[-1] - m:] / torch.sqrt(s[..., None, s.shape[-1] - m:])).mT @ P
 
 
 def orthonormalise(X: torch.Tensor) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Blocked Davidson iteration: all bands of a batch of k-points expand one subspace together.
 
 The subspace holds the orbitals X and the preconditioned residuals of the bands that are not converged (the same number for every k-point of a batch, so that
-shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. A full subspace keeps the orbitals and their last directions.
+shapes stay equal); each expansion solves the Rayleigh–Ritz problem in all of it. A full subspace keeps the orbitals and their last directions; a few bands
+that lag behind get some expansions more.
 The last direction of the previous call is deliberately not kept: with its old image HP a level near a small gap (0.01 Ha) made the self-consistent cycle
 diverge, and with a fresh image it cost more than it saved.
 """
@@ -12,12 +13,13 @@ from dataclasses import dataclass
 import torch
 
 from ..basis import Batch
-from .algebra import lowest
-from .lean import BLOCKS, LeanSubspace
 from .subspace import Subspace
 
-#: bytes up to which a subspace may hold every expansion of a call; larger ones are collapsed when `BLOCKS` blocks of vectors are full
-_ROOMY = 2**26
+#: bytes up to which the added vectors of a call are all kept; more are compressed when this number of blocks is full
+_ROOMY, BLOCKS = 2**25, 2
+#: bands that lag behind, whose residuals exceed this times the median: up to so many expansions more are made for them alone, at most an eighth of the bands,
+#: from so many bands on. Three of 128 bands at a small gap held back all others of Si64: 12 steps and 33 applications per band became 9 and 25
+_LAG, _FOLLOW, _MANY = 3.0, 3, 64
 
 
 @dataclass(frozen=True)
@@ -36,36 +38,49 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
     """Improve orthonormal orbitals X (B, bands, storage) of one spin by at most `expansions` expansions, at least one.
 
     tolerance: residual norm (Ha) below which a band counts as converged; weights (B, bands): bands of zero weight never ask for more; image: HX where it is
-    at hand, whose memory is then used; finish: say the residuals at the end too, where the images for it are kept.
+    at hand, whose memory is then used; finish: say the residuals at the end too.
     """
-    n_bands = X.shape[1]
-    if 2 * (expansions + 1) * X.numel() * X.element_size() < _ROOMY:
-        space = Subspace(hamiltonian, batch, spin, X, image, expansions + 1)
-    elif len(batch) == 1 and batch.device == "cpu":
-        space = LeanSubspace(hamiltonian, batch, spin, X, image)
-    else:
-        space = Subspace(hamiltonian, batch, spin, X, image, min(expansions + 1, BLOCKS))
-    e = space.h.diagonal(dim1=1, dim2=2).real.clone()
-    first_norms = C = None
+    n_bands, dtype = X.shape[1], hamiltonian.added_dtype(batch, X)
+    few = n_bands // 8 if n_bands >= _MANY and expansions > 1 else 0
+    roomy = expansions * n_bands * X.shape[0] * X.shape[2] * dtype.itemsize < _ROOMY
+    capacity = (expansions if roomy else min(expansions, BLOCKS)) * n_bands + _FOLLOW * few
+    space = Subspace(hamiltonian, batch, spin, X, image, capacity, dtype, roomy)
+    e, C = space.h.diagonal(dim1=1, dim2=2).real.clone(), None
+    first_norms = asked = space.residuals(None, e)
     for expansion in range(expansions):
-        if space.full:
-            space.collapse(C)
-            C = None
-        norms = space.residuals(C, e)
         active = n_bands
-        if expansion == 0:
-            first_norms = norms
-        else:
-            asked = norms if weights is None else norms * (weights > 1e-6)
+        if expansion > 0:
+            if not space.room(n_bands):
+                space.compress(C)
+                e, C = space.lowest()
+            asked = space.residuals(C, e)
+            if weights is not None:
+                asked = asked * (weights > 1e-6)
             active = int((asked > tolerance).sum(1).max())
             if active == 0:
                 break
             if active < n_bands:
-                space.choose(torch.topk(asked, active, dim=1).indices.sort(dim=1).values)
-        space.expand(active, last=expansion == expansions - 1)
-        e, C = lowest(space.h, space.g, n_bands)
-        C = C.to(X.dtype)
-    if C is None:  # nothing was added after a collapse
-        C = torch.eye(n_bands, space.h.shape[-1], dtype=X.dtype, device=X.device).expand(len(batch), -1, -1)
-    X = space.vectors(C)
-    return Bands(X, e, first_norms, space.final(X, C, e) if finish else None)
+                space.choose(_worst(asked, active))
+        space.expand(active)
+        e, C = space.lowest()
+    usual = torch.quantile(asked, 0.5, dim=1, keepdim=True)
+    behind = min(few, int((asked > (_LAG * usual).clamp_min(tolerance)).sum(1).max()))
+    if behind:
+        rows = _worst(asked, behind)
+        for _ in range(_FOLLOW):
+            if not space.room(behind) or bool((space.residuals(_rows(C, rows), torch.gather(e, 1, rows)) < usual).all()):
+                break
+            space.expand(behind)
+            e, C = space.lowest()
+    X, final = space.vectors(C, e, finish)
+    return Bands(X, e, first_norms, final)
+
+
+def _worst(norms: torch.Tensor, count: int) -> torch.Tensor:
+    """Places (B, count), rising, of the largest of each row."""
+    return torch.topk(norms, count, dim=1).indices.sort(dim=1).values
+
+
+def _rows(C: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+    """Rows (B, count) of C (B, n, size)."""
+    return torch.gather(C, 1, rows[..., None].expand(-1, -1, C.shape[2]))

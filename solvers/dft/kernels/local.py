@@ -105,6 +105,8 @@ class PlainOperator:
 class PrunedOperator:
     """The fused Numba loop of `pruned.py` around MKL's one-dimensional plans; one k-point at a time, its bands shared out among the workers' threads."""
 
+    single = True  # orbitals may be of single precision
+
     def __init__(self, basis: Basis, workers: Workers):
         from . import pruned
         self.kernels = pruned
@@ -112,53 +114,62 @@ class PrunedOperator:
         self.grid = basis.grid
         self.workers = workers
         self.functions = fft_plans.functions()
-        self.V = None
+        self.V: dict[type, np.ndarray] = {}
         self.depth = slab_depth(self.grid.shape)
         self._tables = [_Tables(batch, i, basis, self.depth) for batch in basis.batches for i in range(len(batch))]
         self._local = threading.local()
+        self._potential = threading.Lock()
 
     def set_potential(self, potential: torch.Tensor) -> None:
         n1, n2, n3 = self.grid.shape
         parts = by_spin(potential).numpy().reshape(-1, n1, n2 // self.depth, self.depth * n3)
-        self.V = np.ascontiguousarray(parts.transpose(0, 2, 1, 3)) / self.grid.size  # [spin, slab, x, yz]
+        self.V = {complex: np.ascontiguousarray(parts.transpose(0, 2, 1, 3)) / self.grid.size}  # [spin, slab, x, yz]
 
-    def _work(self, table: _Tables) -> tuple[np.ndarray, ...]:
+    def _potential_of(self, dtype: type) -> np.ndarray:
+        """V in the precision of complex numbers `dtype`."""
+        with self._potential:
+            if dtype not in self.V:
+                self.V[dtype] = self.V[complex].astype(np.float32)
+            return self.V[dtype]
+
+    def _work(self, table: _Tables, dtype: type) -> tuple[np.ndarray, ...]:
         """Scratch arrays of this thread, kept between calls."""
         store = self._local.__dict__.setdefault("arrays", {})
-        key = (len(table.ox), len(table.oy))
+        key = (len(table.ox), len(table.oy), dtype)
         if key not in store:
             n1, n2, n3 = self.grid.shape
-            store[key] = (np.zeros((key[1], n3), complex), np.zeros((key[0], n2, n3), complex), np.zeros((n1, self.depth * n3), complex))
+            store[key] = (np.zeros((key[1], n3), dtype), np.zeros((key[0], n2, n3), dtype), np.zeros((n1, self.depth * n3), dtype))
         return store[key]
 
-    def _full(self, length: int) -> np.ndarray:
-        full = self._local.__dict__.get("full")
-        if full is None or len(full) < length:
-            full = self._local.full = np.zeros(length, complex)
-        return full
+    def _full(self, length: int, dtype: type) -> np.ndarray:
+        store = self._local.__dict__.setdefault("full", {})
+        if dtype not in store or len(store[dtype]) < length:
+            store[dtype] = np.zeros(length, dtype)
+        return store[dtype]
 
     def apply(self, batch: Batch, X: torch.Tensor, out: torch.Tensor, spin: int = 0) -> None:
-        V = self.V[spin]
+        dtype = np.complex64 if X.dtype in (torch.float32, torch.complex64) else complex
+        V = self._potential_of(dtype)[spin]
         for table, x, y in zip(self._tables[batch.slice], _complex_views(X, batch), _complex_views(out, batch), strict=True):
             y[:, table.length:] = 0  # the padding of a k-point that shares its batch
-            self.workers.share(partial(self._apply, table, x, y, V), (len(x) + 1) // 2 if batch.half else len(x))
+            self.workers.share(partial(self._apply, table, x, y, V, dtype), (len(x) + 1) // 2 if batch.half else len(x))
 
-    def _apply(self, table: _Tables, x: np.ndarray, y: np.ndarray, V: np.ndarray, first: int, step: int) -> None:
-        rows, planes, slab = self._work(table)
-        common = (table.ox, table.oy, first, step, rows, planes, slab)
+    def _apply(self, table: _Tables, x: np.ndarray, y: np.ndarray, V: np.ndarray, dtype: type, first: int, step: int) -> None:
+        rows, planes, slab = self._work(table, dtype)
+        (kinetic, plans), common = table.of(dtype), (table.ox, table.oy, first, step, rows, planes, slab)
         if self.basis.half:
-            self.kernels.apply_gamma(x, y, V, table.kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
-                                     self._full(len(table.positions)), table.plans, self.functions)
+            self.kernels.apply_gamma(x, y, V, kinetic, table.segments, table.positions, table.half, table.conjugate, table.plus, table.minus, *common,
+                                     self._full(len(table.positions), dtype), plans, self.functions)
         else:
-            self.kernels.apply_complex(x, y, V, table.kinetic, table.segments, table.positions, *common, table.plans, self.functions)
+            self.kernels.apply_complex(x, y, V, kinetic, table.segments, table.positions, *common, plans, self.functions)
 
     def density(self, batch: Batch, X: torch.Tensor, weights: torch.Tensor, rho: np.ndarray) -> None:
         for table, x, w in zip(self._tables[batch.slice], _complex_views(X, batch), weights.numpy(), strict=True):
             self.workers.share(partial(self._density, table, x, w, rho), (len(x) + 1) // 2 if batch.half else len(x))
 
     def _density(self, table: _Tables, x: np.ndarray, w: np.ndarray, rho: np.ndarray, first: int, step: int) -> None:
-        rows, planes, slab = self._work(table)
-        common = (table.ox, table.oy, first, step, rows, planes, slab, table.plans, self.functions)
+        rows, planes, slab = self._work(table, complex)
+        common = (table.ox, table.oy, first, step, rows, planes, slab, table.of(complex)[1], self.functions)
         if self.basis.half:
             self.kernels.density_gamma(x, w, rho[first], table.segments, table.positions, table.half, table.conjugate, *common)
         else:
@@ -207,15 +218,21 @@ class _Tables:
         x, y = np.searchsorted(self.ox, wrapped[:, 0]), np.searchsorted(self.oy, wrapped[:, 1])
         self.positions = (y * shape[2] + wrapped[:, 2]).astype(np.int32)
         self.segments = np.searchsorted(x, np.arange(len(self.ox) + 1)).astype(np.int64)
-        self.kinetic = batch.kinetic[i].numpy()
-        n1, n2, n3 = basis.grid.shape
-        plan = fft_plans.plan
-        self.plans = np.array([plan(n3, 1, n3, len(self.oy), False), plan(n2, n3, 1, n3, False), plan(n1, depth * n3, 1, depth * n3, False)], np.int64)
+        self._shape, self._depth, self._kinetic = basis.grid.shape, depth, batch.kinetic[i].numpy()
+        self._by_precision: dict[type, tuple[np.ndarray, np.ndarray]] = {}
+
+    def of(self, dtype: type) -> tuple[np.ndarray, np.ndarray]:
+        """(kinetic energies, handles of the z, y and x plans) for complex numbers `dtype`, made when first asked for."""
+        if dtype not in self._by_precision:
+            (n1, n2, n3), plan, single = self._shape, fft_plans.plan, dtype is np.complex64
+            plans = [plan(n3, 1, n3, len(self.oy), single), plan(n2, n3, 1, n3, single), plan(n1, self._depth * n3, 1, self._depth * n3, single)]
+            self._by_precision[dtype] = self._kinetic.astype(np.float32 if single else float, copy=False), np.array(plans, np.int64)
+        return self._by_precision[dtype]
 
 
 def _complex_views(X: torch.Tensor, batch: Batch) -> np.ndarray:
     array = X.numpy()
-    return array.view(complex) if batch.half else array
+    return array.view(np.complex64 if array.dtype == np.float32 else complex) if batch.half else array
 
 
 def pruned_available(basis: Basis) -> bool:

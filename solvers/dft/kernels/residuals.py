@@ -28,4 +28,4 @@ def preconditioned_residuals(X, HX, e, kinetic, scale, W, norms, first, step):
 
 def complex_rows(array: np.ndarray) -> np.ndarray:
     """The complex view of rows stored as interleaved real numbers (Γ), or the array itself."""
-    return array.view(np.complex128) if array.dtype == np.float64 else array
+    return array.view({np.dtype(np.float64): np.complex128, np.dtype(np.float32): np.complex64}.get(array.dtype, array.dtype))
