@@ -28,8 +28,9 @@ SYMMETRY_TOLERANCE = 1e-5
 #: functionals with exact exchange
 HYBRIDS = frozenset(("PBE0", "HSE06", "HSE06-PBE"))
 
-#: bytes of a subspace of vectors and images from which it is kept lean (`eigen.davidson`), and of all projectors up to which they are kept (`projectors`)
-_LEAN, _KEPT = 2**26, 2**25
+#: bytes of added vectors up to which a subspace keeps all of them (`eigen.davidson`), of orbitals from which they are of single precision (`hamiltonian`), and
+#: of all projectors up to which they are kept (`projectors`)
+_ROOMY, _SINGLE, _KEPT = 2**25, 2**18, 2**25
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,10 @@ class Plan:
         if device == "cuda":
             return self.n_spin * n_k * waves * size * self.n_bands + all_rows + 7 * self.n_bands * waves * size + 40 * 8 * points + 250 * 2**20
         block = (self.n_bands + math.sqrt(self.n_bands)) * waves * size
-        subspace = 7 * block if 6 * block >= _LEAN else min(11 * block, 1.5 * _LEAN)
+        plain = self.params.xc == "r2SCAN" or self.params.xc in HYBRIDS or self.params.hubbard is not None
+        width = 1.0 if plain or block < _SINGLE else 0.5
+        roomy = 4 * width * block < _ROOMY
+        subspace = (6 if roomy else 3) * 2 * width * block  # images of the orbitals, added vectors and theirs
         forms = n_k * waves * size / 2 * sum(entry.n_projectors for entry in self.entries.values())
         busy = min(machine.threads(), self.n_spin * n_k)
         return self.n_spin * n_k * block + busy * (subspace + 12 * 2**20) + (all_rows if all_rows <= _KEPT else forms) + 32 * 8 * points + 335 * 2**20

@@ -28,11 +28,11 @@ def test_need_grows_with_the_cell_and_small_runs_pass():
 
 
 def test_the_estimate_knows_what_the_engine_keeps():
-    """The plan imports no torch, so the two limits stand twice; projectors of all k-points are not counted where they are made again, on a card they are."""
+    """The plan imports no torch, so three limits stand twice; projectors of all k-points are not counted where they are made again, on a card they are."""
+    from solvers.dft import hamiltonian, projectors
     from solvers.dft import plan as planning
-    from solvers.dft import projectors
     from solvers.dft.eigen import davidson
-    assert (planning._LEAN, planning._KEPT) == (davidson._ROOMY, projectors.KEPT)
+    assert (planning._ROOMY, planning._SINGLE, planning._KEPT) == (davidson._ROOMY, hamiltonian.SINGLE_FROM, projectors.KEPT)
     large = make_plan(Structure.from_atoms(bulk("Si", "diamond", a=5.43, cubic=True).repeat(3)), DFTParams(cutoff=300.0, device="cpu"))
     rows = 216 * 5 * large.n_plane_waves * 8
     assert large.real and rows > 2**28

@@ -1,8 +1,8 @@
 """The subspace of a block eigensolver: the orbitals X with their exact images, and the vectors added to them.
 
-Added vectors W and their images may be of single precision (H. Yang, H. Huang, D. Kidd and others call this mixed-precision refinement; here it needs no
-refinement of its own): a vector is whatever it was rounded to, the images' rounding enters Ritz vectors only in proportion to their share of W, which is
-the error that is being removed, and every call begins with exact images of the orbitals it was given. Small matrices are double throughout.
+Added vectors W and their images may be of single precision. A vector is whatever it was rounded to, the images' rounding enters Ritz vectors only in
+proportion to their share of W, which is the error that is being removed, and every call begins with exact images of the orbitals it was given: levels and
+residuals reach what they reach in double, in as many steps. Small matrices are double throughout.
 """
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Subspace:
     """Vectors (X, W) with images (HX, HW) and the matrices h = ⟨V|HV⟩, g = ⟨V|V⟩ over all of them.
 
     X (B, bands, storage) stays the caller's, untouched; image: HX where it is at hand, whose memory becomes the subspace's. capacity: rows of W at most;
-    dtype: what W is stored in; roomy: there is memory to keep what products need in that precision. Ritz vectors are made a stretch of plane waves at a time and need no block of their own.
+    dtype: what W is stored in; roomy: there is memory to keep what products need in that precision. Ritz vectors are made a stretch of plane waves at a time
+    and need no block of their own.
     """
 
     def __init__(self, hamiltonian, batch: Batch, spin: int, X: torch.Tensor, image: torch.Tensor | None, capacity: int,
