@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -214,8 +214,10 @@ def _solve_bands(problem: Problem, state: SCFState, goal: float) -> list[Bands]:
             if state.trusted:
                 for _ in range(_CATCH_UP):
                     X, image = solver(problem.hamiltonian, block.batch, X, expansions=2, tolerance=0.0, spin=block.spin, image=image).orbitals, None
-        return solver(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image, finish=finish,
-                        weights=None if filled is None else block.of(filled))
+        bands = solver(problem.hamiltonian, block.batch, X, expansions=expansions, tolerance=tolerance, spin=block.spin, image=image, finish=finish,
+                       weights=None if filled is None else block.of(filled))
+        # those of earlier steps are this cycle's own; kept in their place, they leave no second set of orbitals and no holes in the heap
+        return bands if state.step < 2 or len(problem.blocks) == 1 else replace(bands, orbitals=X.copy_(bands.orbitals))
     return workers.map(solve, zip(problem.blocks, [None] * len(problem.blocks) if fresh else state.orbitals, strict=True))
 
 
