@@ -17,7 +17,7 @@ from .report import Row, table
 __all__ = ["Row", "areas", "run", "summary", "table", "whole"]
 
 #: areas that run as parts of another one
-_PARTS = {"dft": ("upf", "potentials", "functionals", "orbital_terms", "slabs", "bands", "response", "crystals")}
+_PARTS = {"dft": ("upf", "potentials", "functionals", "orbital_terms", "slabs", "bands", "response", "precision", "crystals")}
 _NOT_AREAS = {"report", "summaries", "kills"}  # the kills belong to the area "damage"
 
 

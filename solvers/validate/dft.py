@@ -31,7 +31,8 @@ def keywords(case: Case, box: tuple[int, int, int] | None = None, **changes: Any
 
 
 def ours(case: Case, box: tuple[int, int, int] | None = None, atoms: Any = None, derivatives: bool = True, **changes: Any) -> dict[str, Any]:
-    """Our result in the units of the peers: energy (F) and components in Ha, forces (N, 3) Ha/bohr, stress (3, 3) GPa, fermi in Ha, box, warnings."""
+    """Our result in the units of the peers: energy (F) and components in Ha, forces (N, 3) Ha/bohr, stress (3, 3) GPa, fermi in Ha, box, the
+    free energies of the steps (Ha)."""
     from solvers.dft import DFT
     calculator = DFT(**keywords(case, box, **changes))
     calculator.calculate(case.atoms() if atoms is None else atoms, ("energy",))
@@ -39,7 +40,7 @@ def ours(case: Case, box: tuple[int, int, int] | None = None, atoms: Any = None,
     terms = calculation.energies
     result = {"energy": terms.free, "components": {name: getattr(terms, {"nonlocal": "nonlocal_"}.get(name, name)) for name in (*_TERMS, "entropy")},
               "fermi": calculation.ground.fermi_energy, "box": tuple(calculation.plan.shape),
-              "steps": calculation.state.step, "moment": calculation.total_moment}
+              "steps": calculation.state.step, "energies": list(calculation.state.energies), "moment": calculation.total_moment}
     if derivatives:
         result |= {"forces": calculation.forces, "stress": calculation.stress * HARTREE_PER_BOHR3_GPA}
     return result
