@@ -112,7 +112,7 @@ class Plan:
         plain = self.params.xc == "r2SCAN" or self.params.xc in HYBRIDS or self.params.hubbard is not None
         width = 1.0 if plain or block < _SINGLE else 0.5
         roomy = 4 * width * block < _ROOMY
-        subspace = (6 if roomy else 3) * 2 * width * block  # images of the orbitals, added vectors and theirs
+        subspace = (6 if roomy else 4) * 2 * width * block  # images of the orbitals, added vectors and theirs
         forms = n_k * waves * size / 2 * sum(entry.n_projectors for entry in self.entries.values())
         busy = min(machine.threads(), self.n_spin * n_k)
         return self.n_spin * n_k * block + busy * (subspace + 12 * 2**20) + (all_rows if all_rows <= _KEPT else forms) + 32 * 8 * points + 335 * 2**20

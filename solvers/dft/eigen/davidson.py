@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 
 from ..basis import Batch
-from .subspace import Subspace
+from .subspace import FEW, Subspace
 
 #: bytes up to which the added vectors of a call are all kept; more are compressed when this number of blocks is full
 _ROOMY, BLOCKS = 2**25, 2
@@ -41,10 +41,10 @@ def davidson(hamiltonian, batch: Batch, X: torch.Tensor, *, expansions: int, tol
     at hand, whose memory is then used; finish: say the residuals at the end too.
     """
     n_bands, dtype = X.shape[1], hamiltonian.added_dtype(batch, X)
-    few = n_bands // 8 if n_bands >= _MANY and expansions > 1 else 0
+    few = n_bands // FEW if n_bands >= _MANY and expansions > 1 else 0
     roomy = expansions * n_bands * X.shape[0] * X.shape[2] * dtype.itemsize < _ROOMY
     capacity = (expansions if roomy else min(expansions, BLOCKS)) * n_bands + _FOLLOW * few
-    space = Subspace(hamiltonian, batch, spin, X, image, capacity, dtype, roomy)
+    space = Subspace(hamiltonian, batch, spin, X, image, capacity, dtype)
     e, C = space.h.diagonal(dim1=1, dim2=2).real.clone(), None
     first_norms = asked = space.residuals(None, e)
     for expansion in range(expansions):

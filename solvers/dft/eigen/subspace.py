@@ -15,18 +15,19 @@ from .algebra import accumulate, directions, hermitian, lowest, matmul, overlap,
 _STRETCH, _SHORTEST = 2**21, 4096
 #: eigenvalue of an overlap matrix, beside its largest, from which on a direction is more than the rounding of single precision
 _NOISE = 1e-5
+#: added vectors that are few beside the orbitals: at most a part in so many
+FEW = 8
 
 
 class Subspace:
     """Vectors (X, W) with images (HX, HW) and the matrices h = ⟨V|HV⟩, g = ⟨V|V⟩ over all of them.
 
     X (B, bands, storage) stays the caller's, untouched; image: HX where it is at hand, whose memory becomes the subspace's. capacity: rows of W at most;
-    dtype: what W is stored in; roomy: there is memory to keep what products need in that precision. Ritz vectors are made a stretch of plane waves at a time
-    and need no block of their own.
+    dtype: what W is stored in. Ritz vectors are made a stretch of plane waves at a time and need no block of their own.
     """
 
     def __init__(self, hamiltonian, batch: Batch, spin: int, X: torch.Tensor, image: torch.Tensor | None, capacity: int,
-                 dtype: torch.dtype, roomy: bool = False):
+                 dtype: torch.dtype):
         self.hamiltonian, self.batch, self.spin = hamiltonian, batch, spin
         self.n_bands, self.n = X.shape[1], 0
         self.X = X
@@ -38,7 +39,7 @@ class Subspace:
         length = X.shape[2]
         step = max(_STRETCH // (self.n_bands * X.element_size()), _SHORTEST) & -2 if len(batch) == 1 and batch.device == "cpu" else length
         self._stretches = [slice(first, min(first + step, length)) for first in range(0, length, step)]
-        self._kept = [self._sides(stretch) for stretch in self._stretches] if roomy and dtype != X.dtype else None
+        self._sides: list[tuple[torch.Tensor, torch.Tensor]] | None = None
 
     def room(self, rows: int) -> bool:
         """Whether so many more vectors fit."""
@@ -115,15 +116,17 @@ class Subspace:
     def _with_orbitals(self, W: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """⟨X|W⟩ and ⟨HX|W⟩. In single precision the second one is made of residuals, e⟨X|W⟩ + ⟨HX − eX|W⟩: what couples an orbital to what it lacks is then as
         exact as it is small, where a product with HX would be lost in the rounding of e."""
-        if W.dtype == self.X.dtype:
+        if W.dtype == self.X.dtype or W.shape[1] <= self.n_bands // FEW:  # products of a few are cheaper than the others' conversion
+            W = W.to(self.X.dtype)
             return overlap(self.X, W), overlap(self.HX, W)
+        if self._sides is None:
+            self._sides = [self._beside(stretch) for stretch in self._stretches]
         g = h = torch.zeros((), dtype=self.X.dtype, device=W.device)
-        for i, stretch in enumerate(self._stretches):
-            X, R = self._sides(stretch) if self._kept is None else self._kept[i]
+        for (X, R), stretch in zip(self._sides, self._stretches, strict=True):
             g, h = g + overlap(X, W[..., stretch]), h + overlap(R, W[..., stretch])
         return g, h + self._levels[..., None] * g
 
-    def _sides(self, stretch: slice) -> tuple[torch.Tensor, torch.Tensor]:
+    def _beside(self, stretch: slice) -> tuple[torch.Tensor, torch.Tensor]:
         """X and HX − eX on a stretch, in the precision of W."""
         X = self.X[..., stretch]
         return X.to(self.W.dtype), torch.addcmul(self.HX[..., stretch], self._levels[..., None].to(X.dtype), X, value=-1).to(self.W.dtype)
